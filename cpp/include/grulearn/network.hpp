@@ -1,0 +1,90 @@
+// A stack of GRU layers and a linear head: sizes, parameters, inference.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "grulearn/buffer.hpp"
+#include "grulearn/views.hpp"
+
+namespace grulearn {
+
+struct KernelTable;
+
+struct NetworkConfig {
+    std::int64_t input_size = 0;   // F
+    std::int64_t hidden_size = 0;  // H
+    std::int64_t num_layers = 1;   // L
+    bool bidirectional = false;    // D = 2
+    bool reset_after = true;
+    bool bias = true;              // of the GRU; the head always has one
+    std::int64_t output_size = 0;  // O; 0: no head
+
+    [[nodiscard]] std::int64_t directions() const { return bidirectional ? 2 : 1; }
+    [[nodiscard]] std::int64_t cells() const { return num_layers * directions(); }
+    [[nodiscard]] std::int64_t state_size() const { return directions() * hidden_size; }
+    [[nodiscard]] std::int64_t inputs_of_layer(std::int64_t layer) const {
+        return layer == 0 ? input_size : state_size();
+    }
+};
+
+// Where one cell's parameters begin in the packed array (kernels.hpp describes the layouts); -1: absent.
+struct CellLayout {
+    std::int64_t w = 0, u = 0, bias = -1;
+};
+
+// Order and place of all parameters. "Canonical" is the order of PyTorch's state_dict, one array after another:
+// weight_ih, weight_hh, bias_ih, bias_hh for each layer and direction, then the head's weight and bias.
+struct ParameterLayout {
+    ParameterLayout(const NetworkConfig& config, std::int64_t width);
+
+    std::vector<CellLayout> cells;  // [layer * directions + direction]
+    std::int64_t head_weight = -1, head_bias = -1;
+    std::int64_t packed_size = 0;
+    std::int64_t canonical_size = 0;
+
+    // Runs of the packed array; weight decay leaves biases alone.
+    struct Segment {
+        std::int64_t offset, size;
+        bool decays;
+    };
+    std::vector<Segment> segments;
+};
+
+class Network {
+public:
+    // isa: name of an instruction set, or empty for the default.
+    explicit Network(const NetworkConfig& config, std::string_view isa = {});
+
+    [[nodiscard]] const NetworkConfig& config() const { return config_; }
+    [[nodiscard]] const ParameterLayout& layout() const { return layout_; }
+    [[nodiscard]] const KernelTable& kernels() const { return *kernels_; }
+    [[nodiscard]] const float* packed() const { return packed_.data(); }
+    [[nodiscard]] float* packed() { return packed_.data(); }
+
+    // values: layout().canonical_size floats.
+    void set_parameters(const float* values);
+    void get_parameters(float* values) const;
+    // The same order for anything shaped like the parameters (gradients).
+    void to_canonical(const float* packed, float* canonical) const;
+    void to_packed(const float* canonical, float* packed) const;
+
+    // outputs (sum of lengths, D * H), sequence after sequence; h0 (null: zeros) and h_n (L * D, N, H).
+    void forward(const SequencesView& sequences, const float* h0, float* outputs, float* h_n, int n_jobs) const;
+
+    // One step of n rows for a one-directional network: x (n, F), h and out (L, n, H); out may be h.
+    void step(const float* x, const float* h, float* out, std::int64_t n) const;
+
+    // The head on the final states: out (N, O).
+    void predict(const SequencesView& sequences, float* out, int n_jobs) const;
+
+private:
+    NetworkConfig config_;
+    const KernelTable* kernels_;
+    ParameterLayout layout_;
+    Buffer packed_;
+};
+
+}  // namespace grulearn

@@ -1,0 +1,83 @@
+// Gradients and training: a recorded forward pass, and the fused training step.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "grulearn/network.hpp"
+
+namespace grulearn {
+
+// A forward pass that keeps what the backward pass needs. The network must outlive it, and its parameters must not
+// change in between.
+class Tape {
+public:
+    Tape(const Network& network, int n_jobs);
+    ~Tape();
+    Tape(const Tape&) = delete;
+    Tape& operator=(const Tape&) = delete;
+
+    // outputs (sum of lengths, D * H) may be null; h_n (L * D, N, H). The rows must outlive the backward pass.
+    void record(const SequencesView& sequences, const float* h0, float* outputs, float* h_n);
+
+    // Gradients of a scalar loss, given those of outputs and h_n (either may be null: zero). d_parameters is packed and
+    // added to; d_rows (sum of lengths, F) and d_h0 (L * D, N, H) are overwritten, null: not wanted. One call a record.
+    void backward(const float* d_outputs, const float* d_h_n, float* d_parameters, float* d_rows, float* d_h0);
+
+private:
+    class Implementation;
+    std::unique_ptr<Implementation> implementation_;
+    friend class Trainer;
+};
+
+struct OptimizerConfig {
+    double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+    double weight_decay = 0.0;  // decoupled; biases do not decay
+    double clip_norm = 0.0;     // bound on the global norm of the gradient; 0: none
+};
+
+// Loss of a batch: the sum over its targets and how many there were.
+struct LossSum {
+    double loss = 0.0;
+    double weight = 0.0;
+};
+
+// Trains a network with a head on fixed data by Adam on the mean squared error. Holds views of the data.
+class Trainer {
+public:
+    // targets (N, O).
+    Trainer(Network& network, const SequencesView& sequences, const float* targets, std::int64_t batch_size, int n_jobs,
+            const OptimizerConfig& optimizer);
+    ~Trainer();
+    Trainer(const Trainer&) = delete;
+    Trainer& operator=(const Trainer&) = delete;
+
+    // One step for every batch of `order` (empty: all sequences as they stand); losses: the mean squared error of each
+    // batch before its step, batches(order) of them. poll, if given, is asked between batches at least every 20 ms
+    // whether to stop; then Interrupted is thrown.
+    void run_epoch(std::span<const std::int64_t> order, double learning_rate, std::span<double> losses,
+                   bool (*poll)() = nullptr);
+    [[nodiscard]] std::int64_t batches(std::span<const std::int64_t> order) const;
+
+    // The same taken apart. Adds the gradient of the sum of squared errors of a batch to gradients().
+    LossSum accumulate(std::span<const std::int64_t> batch);
+    [[nodiscard]] const float* gradients() const { return gradients_.data(); }  // packed
+    // Divides the gradients (null: the accumulated ones; else packed) by weight, clips, steps; clears gradients().
+    void apply(double learning_rate, double weight, const float* gradients = nullptr);
+
+    [[nodiscard]] const Network& network() const { return network_; }
+
+private:
+    Network& network_;
+    SequencesView sequences_;
+    const float* targets_;
+    std::int64_t batch_size_;
+    OptimizerConfig optimizer_;
+    std::int64_t steps_ = 0;
+    Buffer gradients_, first_moment_, second_moment_;
+    std::vector<std::int64_t> identity_;
+    std::unique_ptr<class BatchWorker> worker_;
+};
+
+}  // namespace grulearn

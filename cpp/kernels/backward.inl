@@ -1,0 +1,184 @@
+// The backward step: dh as a product of the next step's gate gradients with U transposed, and this step's gate
+// gradients in the same tile, while dh is still in registers.
+
+// A product tile has one sum per row and panel: R rows by two panels keep the loads of broadcasts below the FMAs.
+struct ProductTiles {
+    static constexpr int panels(int rows) { return rows * 2 > kTileRows ? 2 : 4; }
+};
+
+// acc[row][panel] += sum over units and the given gate slots of gates[row] * w[panel], w as packed by `transpose`.
+template <int R, int P>
+GRULEARN_INLINE void multiply_gates(vec (&acc)[R][P], const float* const (&rows)[R], const CellShape& shape,
+                                    const int (&slots)[3], int n_slots, const float* w, int64_t panel_stride) {
+    for (int64_t panel = 0; panel < shape.panels; ++panel) {
+        const int64_t lanes = lanes_of(shape.hidden, panel);
+        for (int s = 0; s < n_slots; ++s) {
+            const int64_t offset = (panel * shape.slots() + slots[s]) * V;
+            for (int64_t k = offset; k < offset + lanes; ++k, w += V) {
+                vec weight[P];
+                GRULEARN_UNROLL
+                for (int p = 0; p < P; ++p) {
+                    weight[p] = load(w + p * panel_stride);
+                    if (R > 1) keep_in_register(weight[p]);
+                }
+                GRULEARN_UNROLL
+                for (int i = 0; i < R; ++i) {
+                    const vec a = splat(rows[i][k]);
+                    GRULEARN_UNROLL
+                    for (int p = 0; p < P; ++p) acc[i][p] = fma(a, weight[p], acc[i][p]);
+                }
+            }
+        }
+    }
+}
+
+constexpr int kSlotsRecurrentAfter[3] = {0, 1, 3};  // r, z, q
+constexpr int kSlotsInput[3] = {0, 1, 2};           // r, z, n; the first two: r, z of reset_after=False
+constexpr int kSlotCandidate[3] = {2, 0, 0};        // n alone
+
+// dh of a tile, then the gate gradients of this step (for reset_after=False all but r's, which needs every panel's n).
+struct GateGradients : ProductTiles {
+    template <int R, int P>
+    GRULEARN_INLINE void tile(const BackwardStep& a, int64_t row, int64_t panel) {
+        const CellShape& shape = a.shape;
+        vec dh[R][P];
+        GRULEARN_UNROLL
+        for (int i = 0; i < R; ++i) {
+            GRULEARN_UNROLL
+            for (int p = 0; p < P; ++p) {
+                dh[i][p] = load(a.carry + ((row + i) * shape.panels + panel + p) * V);
+                if (a.d_out != nullptr) {
+                    dh[i][p] += load_partial(a.d_out[row + i] + (panel + p) * V, lanes_of(shape.hidden, panel + p));
+                }
+            }
+        }
+        if (a.next_gates != nullptr) {
+            const float* rows[R];
+            GRULEARN_UNROLL
+            for (int i = 0; i < R; ++i) rows[i] = a.next_gates + (row + i) * a.gates_stride;
+            const int n_slots = shape.reset_after ? 3 : 2;
+            const int64_t stride = n_slots * shape.hidden * V;
+            const auto& slots = shape.reset_after ? kSlotsRecurrentAfter : kSlotsInput;
+            multiply_gates(dh, rows, shape, slots, n_slots, a.u_t + panel * stride, stride);
+        }
+        GRULEARN_UNROLL
+        for (int i = 0; i < R; ++i) {
+            GRULEARN_UNROLL
+            for (int p = 0; p < P; ++p) finish(a, row + i, panel + p, dh[i][p]);
+        }
+    }
+
+    GRULEARN_INLINE void finish(const BackwardStep& a, int64_t row, int64_t panel, vec dh) {
+        float* carry = a.carry + (row * a.shape.panels + panel) * V;
+        if (a.gates == nullptr) {
+            store(carry, dh);
+            return;
+        }
+        const int64_t slots = a.shape.slots();
+        float* g = a.gates + row * a.gates_stride + panel * slots * V;
+        const vec r = load(g);
+        const vec z = load(g + V);
+        const vec n = load(g + 2 * V);
+        const vec h = previous_state(a.h, row, panel, lanes_of(a.shape.hidden, panel));
+        const vec da_n = dh * (1.0F - z) * (1.0F - n * n);
+        store(carry, dh * z);
+        store(g + V, dh * (h - n) * z * (1.0F - z));
+        store(g + 2 * V, da_n);
+        if (a.shape.reset_after) {
+            store(g, da_n * load(g + 3 * V) * r * (1.0F - r));
+            store(g + 3 * V, da_n * r);
+        }
+    }
+};
+
+// reset_after=False, second phase: ds = da_n U_n with s = r * h; from it r's gradient and the rest of dh.
+struct ResetGradient : ProductTiles {
+    template <int R, int P>
+    GRULEARN_INLINE void tile(const BackwardStep& a, int64_t row, int64_t panel) {
+        const CellShape& shape = a.shape;
+        const int64_t stride = shape.hidden * V;
+        vec ds[R][P] = {};
+        const float* rows[R];
+        GRULEARN_UNROLL
+        for (int i = 0; i < R; ++i) rows[i] = a.gates + (row + i) * a.gates_stride;
+        multiply_gates(ds, rows, shape, kSlotCandidate, 1, a.u_t_candidate + panel * stride, stride);
+        GRULEARN_UNROLL
+        for (int i = 0; i < R; ++i) {
+            GRULEARN_UNROLL
+            for (int p = 0; p < P; ++p) {
+                const vec h = previous_state(a.h, row + i, panel + p, lanes_of(shape.hidden, panel + p));
+                const int64_t at = ((row + i) * shape.panels + panel + p) * V;
+                float* g = a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V;
+                const vec r = load(g);
+                store(a.reset_state + at, r * h);
+                store(a.carry + at, fma(ds[i][p], r, load(a.carry + at)));
+                store(g, ds[i][p] * h * r * (1.0F - r));
+            }
+        }
+    }
+};
+
+// reset_after=False at a first step whose state is zero and whose gradient nobody asks for.
+static void clear_reset_gradient(const BackwardStep& a) {
+    for (int64_t row = 0; row < a.rows; ++row) {
+        for (int64_t panel = 0; panel < a.shape.panels; ++panel) {
+            store(a.gates + row * a.gates_stride + panel * 3 * V, vec{});
+            store(a.reset_state + (row * a.shape.panels + panel) * V, vec{});
+        }
+    }
+}
+
+static void backward_step(const BackwardStep& a) {
+    over_tiles<GateGradients>(a, a.rows, a.shape.panels);
+    if (a.shape.reset_after || a.gates == nullptr) return;
+    if (a.u_t_candidate == nullptr) {
+        clear_reset_gradient(a);
+    } else {
+        over_tiles<ResetGradient>(a, a.rows, a.shape.panels);
+    }
+}
+
+struct InputGradients : ProductTiles {
+    template <int R, int P>
+    GRULEARN_INLINE void tile(const InputGradient& a, int64_t row, int64_t panel) {
+        const int64_t stride = 3 * a.shape.hidden * V;
+        vec dx[R][P] = {};
+        const float* rows[R];
+        GRULEARN_UNROLL
+        for (int i = 0; i < R; ++i) rows[i] = a.gates[row + i];
+        multiply_gates(dx, rows, a.shape, kSlotsInput, 3, a.w_t + panel * stride, stride);
+        GRULEARN_UNROLL
+        for (int i = 0; i < R; ++i) {
+            GRULEARN_UNROLL
+            for (int p = 0; p < P; ++p) {
+                const int64_t lanes = lanes_of(a.shape.inputs, panel + p);
+                float* out = a.dx[row + i] + (panel + p) * V;
+                const vec sum = a.add ? load_partial(out, lanes) + dx[i][p] : dx[i][p];
+                store_partial(out, sum, lanes);
+            }
+        }
+    }
+};
+
+static void input_gradient(const InputGradient& a) {
+    over_tiles<InputGradients>(a, a.rows, (a.shape.inputs + V - 1) / V);
+}
+
+// packed [panel][k][3][V] -> [panel of k][(panel, gate, lane)][V], block by block of V x V.
+static void transpose(const CellShape& shape, const float* packed, int64_t n_inputs, int first_gate, int n_gates,
+                      float* out) {
+    const int64_t depth = n_gates * shape.hidden;
+    for (int64_t k = 0; k < n_inputs; k += V) {
+        float* to = out + k * depth;
+        for (int64_t panel = 0; panel < shape.panels; ++panel) {
+            const int64_t lanes = lanes_of(shape.hidden, panel);
+            for (int g = first_gate; g < first_gate + n_gates; ++g, to += lanes * V) {
+                vec block[V] = {};
+                const float* from = packed + ((panel * n_inputs + k) * 3 + g) * V;
+                for (int64_t i = 0; i < lanes_of(n_inputs, k / V); ++i) block[i] = load(from + i * 3 * V);
+                transpose_block(block);
+                for (int64_t i = 0; i < lanes; ++i) store(to + i * V, block[i]);
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+#define GRULEARN_ISA baseline
+#define GRULEARN_VECTOR_BYTES 16
+#include "table.inl"

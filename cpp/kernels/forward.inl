@@ -1,0 +1,222 @@
+// The forward step: tiles of R rows by P panels, all gates of a tile in registers, one pass over inputs and state.
+//
+// A row's sum always runs over the biases, then the inputs, then the state, whatever tile it falls into: the same bits
+// for any batch.
+
+// Rows of a full tile: 3 R accumulators, 3 weights and one broadcast must fit the registers (32 of AVX-512, 16 else).
+// Each R instantiates one remainder tile. The parked accumulator of n costs R stores and loads a tile.
+#if defined(__AVX512F__)
+constexpr int kTileRows = 8;
+#elif defined(__AVX2__) || defined(__aarch64__)
+constexpr int kTileRows = 4;
+#else
+constexpr int kTileRows = 2;
+#endif
+
+// Panels of a tile of R rows: with few rows, more panels keep enough independent sums in flight
+// (2 FMA ports * 4 cycles = 8 at least).
+struct ForwardTiles {
+    static constexpr int panels(int rows) { return rows * 2 > kTileRows ? 1 : rows * 4 > kTileRows ? 2 : 4; }
+};
+
+// acc[row][panel][First + g] += rows[row][k] * w[panel][k][First + g] over k.
+template <int First, int Count, int R, int P, int G>
+GRULEARN_INLINE void multiply(vec (&acc)[R][P][G], const float* const* rows, int64_t inputs, const float* w,
+                              int64_t panel_stride) {
+    const float* x[R];
+    GRULEARN_UNROLL
+    for (int i = 0; i < R; ++i) x[i] = rows[i];
+    for (int64_t k = 0; k < inputs; ++k, w += 3 * V) {
+        vec weight[P][Count];
+        GRULEARN_UNROLL
+        for (int p = 0; p < P; ++p) {
+            GRULEARN_UNROLL
+            for (int g = 0; g < Count; ++g) {
+                weight[p][g] = load(w + p * panel_stride + (First + g) * V);
+                if (R > 1) keep_in_register(weight[p][g]);
+            }
+        }
+        GRULEARN_UNROLL
+        for (int i = 0; i < R; ++i) {
+            const vec a = splat(x[i][k]);
+            GRULEARN_UNROLL
+            for (int p = 0; p < P; ++p) {
+                GRULEARN_UNROLL
+                for (int g = 0; g < Count; ++g) {
+                    acc[i][p][First + g] = fma(a, weight[p][g], acc[i][p][First + g]);
+                }
+            }
+        }
+    }
+}
+
+// Starts r and z at both biases and n at its input bias (reset_after) or both (reset_after=False).
+template <int R, int P>
+GRULEARN_INLINE void start_at_bias(vec (&acc)[R][P][3], const ForwardStep& a, int64_t panel) {
+    GRULEARN_UNROLL
+    for (int p = 0; p < P; ++p) {
+        vec r{}, z{}, n{};
+        if (a.bias != nullptr) {
+            const float* b = a.bias + (panel + p) * 6 * V;
+            r = load(b) + load(b + 3 * V);
+            z = load(b + V) + load(b + 4 * V);
+            n = a.shape.reset_after ? load(b + 2 * V) : load(b + 2 * V) + load(b + 5 * V);
+        }
+        GRULEARN_UNROLL
+        for (int i = 0; i < R; ++i) {
+            acc[i][p][0] = r;
+            acc[i][p][1] = z;
+            acc[i][p][2] = n;
+        }
+    }
+}
+
+GRULEARN_INLINE vec previous_state(const float* const* h, int64_t row, int64_t panel, int64_t lanes) {
+    return h == nullptr ? vec{} : load_partial(h[row] + panel * V, lanes);
+}
+
+// reset_after: everything of a step in one pass.
+struct ResetAfter : ForwardTiles {
+    template <int R, int P>
+    GRULEARN_INLINE void tile(const ForwardStep& a, int64_t row, int64_t panel) {
+        const int64_t w_stride = a.shape.inputs * 3 * V;
+        const int64_t u_stride = a.shape.hidden * 3 * V;
+        vec acc[R][P][3];
+        start_at_bias(acc, a, panel);
+        multiply<0, 3>(acc, a.x + row, a.shape.inputs, a.w + panel * w_stride, w_stride);
+        vec n_input[R][P];
+        GRULEARN_UNROLL
+        for (int p = 0; p < P; ++p) {
+            const vec c_n = a.bias == nullptr ? vec{} : load(a.bias + (panel + p) * 6 * V + 5 * V);
+            GRULEARN_UNROLL
+            for (int i = 0; i < R; ++i) {
+                n_input[i][p] = acc[i][p][2];
+                acc[i][p][2] = c_n;
+            }
+        }
+        if (a.h != nullptr) multiply<0, 3>(acc, a.h + row, a.shape.hidden, a.u + panel * u_stride, u_stride);
+        GRULEARN_UNROLL
+        for (int i = 0; i < R; ++i) {
+            GRULEARN_UNROLL
+            for (int p = 0; p < P; ++p) finish(a, row + i, panel + p, acc[i][p], n_input[i][p]);
+        }
+    }
+
+    GRULEARN_INLINE void finish(const ForwardStep& a, int64_t row, int64_t panel, const vec (&acc)[3], vec n_input) {
+        const int64_t lanes = lanes_of(a.shape.hidden, panel);
+        const vec r = sigmoid(acc[0]);
+        const vec z = sigmoid(acc[1]);
+        const vec n = hyperbolic_tangent(fma(r, acc[2], n_input));
+        const vec h = previous_state(a.h, row, panel, lanes);
+        store_partial(a.out[row] + panel * V, fma(z, h - n, n), lanes);
+        if (a.gates != nullptr) {
+            float* g = a.gates + row * a.gates_stride + panel * 4 * V;
+            store(g, r);
+            store(g + V, z);
+            store(g + 2 * V, n);
+            store(g + 3 * V, acc[2]);
+        }
+    }
+};
+
+// reset_after=False, first phase: r and z of all panels, r * h, and the input part of n (parked in its gate slot).
+struct ResetBeforeGates : ForwardTiles {
+    template <int R, int P>
+    GRULEARN_INLINE void tile(const ForwardStep& a, int64_t row, int64_t panel) {
+        const int64_t w_stride = a.shape.inputs * 3 * V;
+        const int64_t u_stride = a.shape.hidden * 3 * V;
+        vec acc[R][P][3];
+        start_at_bias(acc, a, panel);
+        multiply<0, 3>(acc, a.x + row, a.shape.inputs, a.w + panel * w_stride, w_stride);
+        if (a.h != nullptr) multiply<0, 2>(acc, a.h + row, a.shape.hidden, a.u + panel * u_stride, u_stride);
+        GRULEARN_UNROLL
+        for (int i = 0; i < R; ++i) {
+            GRULEARN_UNROLL
+            for (int p = 0; p < P; ++p) {
+                const int64_t lanes = lanes_of(a.shape.hidden, panel + p);
+                const vec r = sigmoid(acc[i][p][0]);
+                float* g = a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V;
+                store(g, r);
+                store(g + V, sigmoid(acc[i][p][1]));
+                store(g + 2 * V, acc[i][p][2]);
+                float* s = a.reset_state + (row + i) * a.shape.panels * V + (panel + p) * V;
+                store(s, r * previous_state(a.h, row + i, panel + p, lanes));
+            }
+        }
+    }
+};
+
+// reset_after=False, second phase: n from r * h, and the new state.
+struct ResetBeforeState : ForwardTiles {
+    template <int R, int P>
+    GRULEARN_INLINE void tile(const ForwardStep& a, int64_t row, int64_t panel) {
+        const int64_t u_stride = a.shape.hidden * 3 * V;
+        vec acc[R][P][3];
+        const float* s[R];
+        GRULEARN_UNROLL
+        for (int i = 0; i < R; ++i) {
+            s[i] = a.reset_state + (row + i) * a.shape.panels * V;
+            GRULEARN_UNROLL
+            for (int p = 0; p < P; ++p) {
+                acc[i][p][2] = load(a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V + 2 * V);
+            }
+        }
+        if (a.h != nullptr) multiply<2, 1>(acc, s, a.shape.hidden, a.u + panel * u_stride, u_stride);
+        GRULEARN_UNROLL
+        for (int i = 0; i < R; ++i) {
+            GRULEARN_UNROLL
+            for (int p = 0; p < P; ++p) {
+                const int64_t lanes = lanes_of(a.shape.hidden, panel + p);
+                float* g = a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V;
+                const vec z = load(g + V);
+                const vec n = hyperbolic_tangent(acc[i][p][2]);
+                const vec h = previous_state(a.h, row + i, panel + p, lanes);
+                store_partial(a.out[row + i] + (panel + p) * V, fma(z, h - n, n), lanes);
+                store(g + 2 * V, n);
+            }
+        }
+    }
+};
+
+// All panels of R rows, P at a time, then fewer.
+template <class Phase, int R, int P, class Args>
+GRULEARN_INLINE void over_panels(const Args& a, int64_t row, int64_t begin, int64_t end) {
+    for (; begin + P <= end; begin += P) Phase::template tile<R, P>(a, row, begin);
+    if constexpr (P > 1) over_panels<Phase, R, P / 2>(a, row, begin, end);
+}
+
+template <class Phase, int R, class Args>
+GRULEARN_INLINE void remainder_rows(const Args& a, int64_t row, int64_t left, int64_t panels) {
+    if constexpr (R > 0) {
+        if (left == R) {
+            over_panels<Phase, R, Phase::panels(R)>(a, row, 0, panels);
+        } else {
+            remainder_rows<Phase, R - 1>(a, row, left, panels);
+        }
+    }
+}
+
+// Every tile of a step. Panels outside, rows inside: a panel's weights are read once from the outer caches and reused
+// by all rows.
+template <class Phase, class Args>
+static void over_tiles(const Args& a, int64_t rows, int64_t panels) {
+    constexpr int P = Phase::panels(kTileRows);
+    const int64_t full = rows / kTileRows * kTileRows;
+    int64_t panel = 0;
+    for (; panel + P <= panels; panel += P) {
+        for (int64_t row = 0; row < full; row += kTileRows) Phase::template tile<kTileRows, P>(a, row, panel);
+    }
+    if constexpr (P > 1) {
+        for (int64_t row = 0; row < full; row += kTileRows) over_panels<Phase, kTileRows, P / 2>(a, row, panel, panels);
+    }
+    remainder_rows<Phase, kTileRows - 1>(a, full, rows - full, panels);
+}
+
+static void forward_step(const ForwardStep& a) {
+    if (a.shape.reset_after) {
+        over_tiles<ResetAfter>(a, a.rows, a.shape.panels);
+    } else {
+        over_tiles<ResetBeforeGates>(a, a.rows, a.shape.panels);
+        over_tiles<ResetBeforeState>(a, a.rows, a.shape.panels);
+    }
+}

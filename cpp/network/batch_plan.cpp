@@ -1,0 +1,90 @@
+#include "batch_plan.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "grulearn/errors.hpp"
+
+namespace grulearn {
+
+void check(const SequencesView& sequences, std::int64_t n_features) {
+    if (sequences.n_features != n_features) {
+        throw InvalidArgument("the rows have " + std::to_string(sequences.n_features) +
+                              " features, but the network's input_size is " + std::to_string(n_features));
+    }
+    if (sequences.starts.size() != sequences.lengths.size()) {
+        throw InvalidArgument("starts and lengths must have one entry for each sequence, got " +
+                              std::to_string(sequences.starts.size()) + " and " +
+                              std::to_string(sequences.lengths.size()));
+    }
+    for (std::size_t i = 0; i < sequences.lengths.size(); ++i) {
+        const std::int64_t start = sequences.starts[i];
+        const std::int64_t length = sequences.lengths[i];
+        // Written so that no sum can overflow.
+        if (start < 0 || length < 0 || start > sequences.n_rows || length > sequences.n_rows - start) {
+            throw InvalidArgument("sequence " + std::to_string(i) + " (start " + std::to_string(start) + ", length " +
+                                  std::to_string(length) + ") does not lie within the " +
+                                  std::to_string(sequences.n_rows) + " rows");
+        }
+    }
+}
+
+namespace {
+
+// Stable, by falling length. Most batches have one length, so look first.
+void sort_by_length(std::vector<std::int64_t>& order, const SequencesView& sequences,
+                    std::span<const std::int64_t> batch) {
+    const auto length = [&](std::int64_t i) {
+        return sequences.lengths[static_cast<std::size_t>(batch[static_cast<std::size_t>(i)])];
+    };
+    const auto longer = [&](std::int64_t a, std::int64_t b) { return length(a) > length(b); };
+    if (!std::is_sorted(order.begin(), order.end(), longer)) std::stable_sort(order.begin(), order.end(), longer);
+}
+
+}  // namespace
+
+void BatchPlan::build(const SequencesView& sequences, std::span<const std::int64_t> batch) {
+    rows = static_cast<std::int64_t>(batch.size());
+    for (const std::int64_t index : batch) {
+        if (index < 0 || index >= sequences.size()) {
+            throw InvalidArgument("sequence " + std::to_string(index) + " asked for, but there are " +
+                                  std::to_string(sequences.size()));
+        }
+    }
+    sequence.resize(batch.size());
+    std::iota(sequence.begin(), sequence.end(), 0);
+    sort_by_length(sequence, sequences, batch);
+
+    std::vector<std::int64_t>& outputs = offset;  // borrowed: outputs[b] = rows of the batch before its sequence b
+    outputs.assign(batch.size(), 0);
+    for (std::size_t b = 1; b < batch.size(); ++b) {
+        outputs[b] = outputs[b - 1] + sequences.lengths[static_cast<std::size_t>(batch[b - 1])];
+    }
+    start.resize(batch.size());
+    length.resize(batch.size());
+    output_start.resize(batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        const auto b = static_cast<std::size_t>(sequence[i]);
+        const auto index = static_cast<std::size_t>(batch[b]);
+        start[i] = sequences.starts[index];
+        length[i] = sequences.lengths[index];
+        output_start[i] = outputs[b];
+    }
+
+    steps = rows == 0 ? 0 : length.front();
+    active.assign(static_cast<std::size_t>(steps) + 1, 0);
+    offset.assign(static_cast<std::size_t>(steps) + 1, 0);
+    std::int64_t running = rows;
+    for (std::int64_t t = 0; t < steps; ++t) {
+        while (running > 0 && length[static_cast<std::size_t>(running - 1)] <= t) --running;
+        active[static_cast<std::size_t>(t)] = running;
+        offset[static_cast<std::size_t>(t) + 1] = offset[static_cast<std::size_t>(t)] + running;
+    }
+}
+
+RowSpace caller_rows(const BatchPlan& plan, const SequencesView& sequences) {
+    return {const_cast<float*>(sequences.rows), sequences.n_features, RowSpace::Order::sequence, plan.start.data()};
+}
+
+}  // namespace grulearn

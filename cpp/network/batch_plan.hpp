@@ -1,0 +1,57 @@
+// A batch of sequences as the kernels see it: sorted by falling length, so that at each step the running rows are the
+// first ones, and addressed by row pointers, so that nothing is padded or copied.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "grulearn/views.hpp"
+
+namespace grulearn {
+
+// One batch. "Row i" is the i-th longest sequence; "position" counts steps in the sequence, "step" the steps of a pass
+// over it: the same forward, length - 1 - position in reverse. Row-step (step t, row i) has the number offset[t] + i.
+struct BatchPlan {
+    std::int64_t rows = 0;
+    std::int64_t steps = 0;                   // of the longest sequence
+    std::vector<std::int64_t> sequence;       // [rows] which sequence of the batch a row is
+    std::vector<std::int64_t> start, length;  // [rows] into the data's rows
+    std::vector<std::int64_t> output_start;   // [rows] where its outputs begin when sequences follow one another
+    std::vector<std::int64_t> active;         // [steps + 1] rows still running at a step; 0 at the end
+    std::vector<std::int64_t> offset;         // [steps + 1] row-steps before a step
+
+    [[nodiscard]] std::int64_t row_steps() const { return offset.back(); }
+
+    // batch: indices of sequences, in the caller's order; checked.
+    void build(const SequencesView& sequences, std::span<const std::int64_t> batch);
+};
+
+// Where the rows of a matrix stand that has one row for each position of each sequence.
+struct RowSpace {
+    enum class Order {
+        sequence,  // as starts[i] + position: the caller's arrays
+        time,      // as offset[position] + i: internal arrays
+        ring,      // only the two latest positions: (position % 2) * rows + i
+    };
+
+    float* base = nullptr;
+    std::int64_t stride = 0;
+    Order order = Order::time;
+    const std::int64_t* starts = nullptr;  // for Order::sequence, by row
+
+    [[nodiscard]] float* at(const BatchPlan& plan, std::int64_t row, std::int64_t position) const {
+        const auto i = static_cast<std::size_t>(row);
+        switch (order) {
+            case Order::sequence: return base + (starts[i] + position) * stride;
+            case Order::time: return base + (plan.offset[static_cast<std::size_t>(position)] + row) * stride;
+            case Order::ring: return base + (position % 2 * plan.rows + row) * stride;
+        }
+        return nullptr;
+    }
+};
+
+// The inputs of a batch where the caller keeps them. They are only read; one type of row space serves both directions.
+RowSpace caller_rows(const BatchPlan& plan, const SequencesView& sequences);
+
+}  // namespace grulearn

@@ -1,0 +1,76 @@
+// One cell (a layer in one direction) over a batch: all steps forward, all steps backward.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "../kernels/kernels.hpp"
+#include "batch_plan.hpp"
+#include "grulearn/buffer.hpp"
+#include "grulearn/network.hpp"
+
+namespace grulearn {
+
+// A cell and the data around it. Row spaces hold one row per position.
+struct Cell {
+    const Network* network = nullptr;
+    std::int64_t layer = 0, direction = 0;
+
+    [[nodiscard]] std::int64_t index() const { return layer * network->config().directions() + direction; }
+    [[nodiscard]] CellShape shape() const;
+    [[nodiscard]] std::int64_t padded_hidden() const { return shape().panels * network->kernels().width; }
+    [[nodiscard]] std::int64_t position(const BatchPlan& plan, std::int64_t row, std::int64_t step) const {
+        return direction == 0 ? step : plan.length[static_cast<std::size_t>(row)] - 1 - step;
+    }
+};
+
+struct CellData {
+    const BatchPlan* plan = nullptr;
+    RowSpace inputs;            // F floats a row
+    RowSpace states;            // this cell's H columns
+    const float* h0 = nullptr;  // (N, H) in the batch's order, or null
+
+    // Pointers to the inputs / states / previous states of rows [begin, end) at a step.
+    void input_rows(const Cell& cell, std::int64_t step, std::int64_t begin, std::int64_t end, const float** out) const;
+    void state_rows(const Cell& cell, std::int64_t step, std::int64_t begin, std::int64_t end, float** out) const;
+    // false: there is no previous state (first step, no h0)
+    bool previous_rows(const Cell& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
+                       const float** out) const;
+};
+
+// Rows that one thread takes through all steps at a time: whole tiles of any instruction set, few enough that every
+// thread gets some. The results do not depend on it.
+constexpr std::int64_t kMaxGroup = 64;
+std::int64_t group_size(std::int64_t rows, int threads);
+
+// Threads worth waking for so many multiply-adds: waking one costs about as much as 250,000 of them.
+int worthwhile_threads(int n_jobs, std::int64_t multiply_adds);
+std::int64_t multiply_adds(const CellShape& shape, std::int64_t row_steps);
+
+// gates: row-steps * slots * padded hidden floats to save for the backward pass, or null: inference.
+void forward_cell(const Cell& cell, const CellData& data, float* gates, int n_jobs);
+
+struct CellGradients {
+    float* gates = nullptr;            // in: as saved; out: gate gradients
+    RowSpace d_states;                 // gradients of the states as outputs; base null: none
+    float* carry = nullptr;  // [rows][padded hidden] in: gradient of the final states; out: of h0, if wanted
+    bool want_h0 = false;
+    float* d_parameters = nullptr;  // packed, of the whole network, added to
+    const float* u_t = nullptr;  // U transposed (kernels.hpp)
+    const float* u_t_candidate = nullptr;
+};
+
+// Scratch of backward passes, reused from one to the next.
+struct BackwardScratch {
+    Buffer reset_states;
+    std::vector<const float*> inputs, previous;
+};
+
+void backward_cell(const Cell& cell, const CellData& data, const CellGradients& gradients, BackwardScratch& scratch,
+                   int n_jobs);
+
+// d_inputs (one row per position) = or += gate gradients * W.
+void input_gradient_of_cell(const Cell& cell, const BatchPlan& plan, const float* gates, const float* w_t,
+                            const RowSpace& d_inputs, bool add, int n_jobs);
+
+}  // namespace grulearn

@@ -1,0 +1,108 @@
+// The order of parameters: canonical (PyTorch's arrays one after another) and packed (as the kernels read them).
+#include <cstring>
+#include <string>
+
+#include "../kernels/dispatch.hpp"
+#include "grulearn/errors.hpp"
+#include "grulearn/network.hpp"
+
+namespace grulearn {
+
+namespace {
+
+std::int64_t panels_of(std::int64_t hidden, std::int64_t width) { return (hidden + width - 1) / width; }
+
+void check(const NetworkConfig& config) {
+    const auto at_least = [](const char* name, std::int64_t value, std::int64_t least) {
+        if (value < least) {
+            throw InvalidArgument(std::string(name) + " must be at least " + std::to_string(least) + ", got " +
+                                  std::to_string(value));
+        }
+    };
+    at_least("input_size", config.input_size, 1);
+    at_least("hidden_size", config.hidden_size, 1);
+    at_least("num_layers", config.num_layers, 1);
+    at_least("output_size", config.output_size, 0);
+}
+
+// Calls copy(canonical index, packed index) for every parameter, in canonical order.
+template <class Copy>
+void for_each_parameter(const NetworkConfig& config, const ParameterLayout& layout, std::int64_t width,
+                        const Copy& copy) {
+    const std::int64_t hidden = config.hidden_size;
+    std::int64_t at = 0;
+    const auto matrix = [&](std::int64_t base, std::int64_t inputs) {
+        for (std::int64_t gate = 0; gate < 3; ++gate) {
+            for (std::int64_t unit = 0; unit < hidden; ++unit) {
+                std::int64_t to = base + (unit / width * inputs * 3 + gate) * width + unit % width;
+                for (std::int64_t k = 0; k < inputs; ++k, to += 3 * width) copy(at++, to);
+            }
+        }
+    };
+    const auto vector = [&](std::int64_t base, std::int64_t first) {
+        for (std::int64_t gate = 0; gate < 3; ++gate) {
+            for (std::int64_t unit = 0; unit < hidden; ++unit) {
+                copy(at++, base + (unit / width * 6 + first + gate) * width + unit % width);
+            }
+        }
+    };
+    for (std::int64_t cell = 0; cell < config.cells(); ++cell) {
+        const CellLayout& place = layout.cells[static_cast<std::size_t>(cell)];
+        matrix(place.w, config.inputs_of_layer(cell / config.directions()));
+        matrix(place.u, hidden);
+        if (config.bias) {
+            vector(place.bias, 0);
+            vector(place.bias, 3);
+        }
+    }
+    for (std::int64_t i = 0; i < config.output_size * config.state_size(); ++i) copy(at++, layout.head_weight + i);
+    for (std::int64_t i = 0; i < config.output_size; ++i) copy(at++, layout.head_bias + i);
+}
+
+}  // namespace
+
+ParameterLayout::ParameterLayout(const NetworkConfig& config, std::int64_t width) {
+    check(config);
+    const std::int64_t hidden = config.hidden_size;
+    const std::int64_t panels = panels_of(hidden, width);
+    const auto place = [&](std::int64_t size, bool decays) {
+        const std::int64_t padded = (size + 15) / 16 * 16;  // whole cache lines, whole vectors of any set
+        const std::int64_t offset = packed_size;
+        segments.push_back({offset, padded, decays});
+        packed_size += padded;
+        return offset;
+    };
+    for (std::int64_t cell = 0; cell < config.cells(); ++cell) {
+        const std::int64_t inputs = config.inputs_of_layer(cell / config.directions());
+        CellLayout& layout = cells.emplace_back();
+        layout.w = place(panels * inputs * 3 * width, true);
+        layout.u = place(panels * hidden * 3 * width, true);
+        if (config.bias) layout.bias = place(panels * 6 * width, false);
+        canonical_size += 3 * hidden * (inputs + hidden + (config.bias ? 2 : 0));
+    }
+    if (config.output_size > 0) {
+        head_weight = place(config.output_size * config.state_size(), true);
+        head_bias = place(config.output_size, false);
+        canonical_size += config.output_size * (config.state_size() + 1);
+    }
+}
+
+Network::Network(const NetworkConfig& config, std::string_view isa)
+    : config_(config), kernels_(&grulearn::kernels(isa)), layout_(config, kernels_->width) {
+    packed_.resize_zeroed(layout_.packed_size);
+}
+
+void Network::to_canonical(const float* packed, float* canonical) const {
+    for_each_parameter(config_, layout_, kernels_->width,
+                       [&](std::int64_t at, std::int64_t place) { canonical[at] = packed[place]; });
+}
+
+void Network::to_packed(const float* canonical, float* packed) const {
+    for_each_parameter(config_, layout_, kernels_->width,
+                       [&](std::int64_t at, std::int64_t place) { packed[place] = canonical[at]; });
+}
+
+void Network::set_parameters(const float* values) { to_packed(values, packed_.data()); }
+void Network::get_parameters(float* values) const { to_canonical(packed_.data(), values); }
+
+}  // namespace grulearn

@@ -1,0 +1,192 @@
+#include "thread_pool.hpp"
+
+#include <sched.h>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace grulearn {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A worker polls this long for the next loop before it sleeps. Loops of one training step follow each other within
+// microseconds and a wake-up costs 5-50 us; longer polling would steal time from other processes.
+constexpr std::chrono::microseconds kPolling{50};
+
+void pause() {
+#if defined(__x86_64__)
+    _mm_pause();
+#endif
+}
+
+// Polls for `ready`, first busily, then yielding the core at every look.
+template <class Ready>
+void wait_until(const Ready& ready) {
+    for (int i = 0; i < 1000; ++i) {
+        if (ready()) return;
+        pause();
+    }
+    while (!ready()) std::this_thread::yield();
+}
+
+class Pool {
+public:
+    void run(int threads, std::int64_t items, detail::LoopBody body, const void* context) {
+        const std::unique_lock lock(in_use_, std::try_to_lock);
+        if (!lock) {
+            for (std::int64_t item = 0; item < items; ++item) body(context, item, 0);
+            return;
+        }
+        start_workers(threads - 1);
+        body_ = body;
+        context_ = context;
+        items_ = items;
+        seats_ = threads - 1;
+        next_.store(0, std::memory_order_relaxed);
+        left_.store(0, std::memory_order_relaxed);
+        joined_.store(0, std::memory_order_release);  // opens the loop
+        loop_.fetch_add(1, std::memory_order_seq_cst);
+        if (sleepers_.load(std::memory_order_seq_cst) > 0) loop_.notify_all();
+        work(0);
+        // Workers that have not joined by now are not waited for: one that lost its core would cost milliseconds.
+        const int joined = joined_.exchange(kClosed, std::memory_order_acq_rel);
+        wait_until([&] { return left_.load(std::memory_order_acquire) == joined; });
+    }
+
+private:
+    static constexpr int kClosed = -1;
+
+    void start_workers(int count) {
+        for (; n_workers_ < count; ++n_workers_) {
+            std::thread([this] { serve(); }).detach();
+        }
+    }
+
+    void work(int thread) {
+        for (;;) {
+            const std::int64_t item = next_.fetch_add(1, std::memory_order_relaxed);
+            if (item >= items_) return;
+            body_(context_, item, thread);
+        }
+    }
+
+    // Takes a seat in the open loop; 0: none.
+    int join() {
+        int joined = joined_.load(std::memory_order_acquire);
+        while (joined != kClosed && joined < seats_) {
+            if (joined_.compare_exchange_weak(joined, joined + 1, std::memory_order_acq_rel)) return joined + 1;
+        }
+        return 0;
+    }
+
+    void serve() {
+        const FlushDenormals flush;
+        std::uint32_t seen = 0;
+        for (;;) {
+            seen = next_loop(seen);
+            if (const int thread = join(); thread != 0) {
+                work(thread);
+                left_.fetch_add(1, std::memory_order_acq_rel);
+            }
+        }
+    }
+
+    std::uint32_t next_loop(std::uint32_t seen) {
+        const auto until = Clock::now() + kPolling;
+        do {
+            for (int i = 0; i < 64; ++i) {
+                const std::uint32_t now = loop_.load(std::memory_order_acquire);
+                if (now != seen) return now;
+                pause();
+            }
+        } while (Clock::now() < until);
+        sleepers_.fetch_add(1, std::memory_order_seq_cst);
+        loop_.wait(seen, std::memory_order_seq_cst);
+        sleepers_.fetch_sub(1, std::memory_order_seq_cst);
+        return loop_.load(std::memory_order_acquire);
+    }
+
+    std::mutex in_use_;
+    int n_workers_ = 0;
+    // One loop. `seats_` and the fields above it are written only while the loop is closed.
+    detail::LoopBody body_ = nullptr;
+    const void* context_ = nullptr;
+    std::int64_t items_ = 0;
+    std::atomic<int> seats_{0};
+    std::atomic<std::uint32_t> loop_{0};
+    std::atomic<int> sleepers_{0};
+    alignas(64) std::atomic<std::int64_t> next_{0};
+    alignas(64) std::atomic<int> joined_{kClosed};
+    alignas(64) std::atomic<int> left_{0};
+};
+
+// Never destroyed: its threads may still be polling when the process exits. A forked child has none of the threads
+// (and perhaps a locked mutex), so it starts a new pool.
+std::atomic<Pool*> current_pool{nullptr};
+
+Pool& pool() {
+    Pool* existing = current_pool.load(std::memory_order_acquire);
+    if (existing != nullptr) return *existing;
+    static const int registered = pthread_atfork(nullptr, nullptr, [] { current_pool.store(nullptr); });
+    static_cast<void>(registered);
+    auto* created = new Pool;
+    if (current_pool.compare_exchange_strong(existing, created, std::memory_order_acq_rel)) return *created;
+    delete created;
+    return *existing;
+}
+
+// Cores' worth of time that the cgroup (v2, then v1) grants; 0: no limit.
+double cgroup_quota() {
+    std::string quota;
+    double period = 0.0;
+    if (std::ifstream file("/sys/fs/cgroup/cpu.max"); file >> quota >> period && quota != "max" && period > 0.0) {
+        return std::stod(quota) / period;
+    }
+    double limit = 0.0;
+    std::ifstream limit_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+    std::ifstream period_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+    if (limit_file >> limit && period_file >> period && limit > 0.0 && period > 0.0) return limit / period;
+    return 0.0;
+}
+
+}  // namespace
+
+int available_cores() {
+    int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) cores = std::max(1, CPU_COUNT(&set));
+#endif
+    const double quota = cgroup_quota();
+    return quota > 0.0 ? std::clamp(static_cast<int>(std::ceil(quota)), 1, cores) : cores;
+}
+
+void detail::run_loop(int threads, std::int64_t items, LoopBody body, const void* context) {
+    pool().run(threads, items, body, context);
+}
+
+#if defined(__x86_64__)
+FlushDenormals::FlushDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | 0x8040U); }  // FTZ and DAZ
+FlushDenormals::~FlushDenormals() { _mm_setcsr(saved_); }
+#else
+FlushDenormals::FlushDenormals() : saved_(0) {}
+FlushDenormals::~FlushDenormals() = default;
+#endif
+
+}  // namespace grulearn

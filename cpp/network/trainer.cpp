@@ -1,0 +1,187 @@
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "grulearn/errors.hpp"
+#include "grulearn/training.hpp"
+#include "recording.hpp"
+#include "thread_pool.hpp"
+
+namespace grulearn {
+
+// Forward, loss and backward of one batch, with the memory they need, kept from batch to batch.
+class BatchWorker {
+public:
+    BatchWorker(const Network& network, int n_jobs) : network_(network), recording_(network, n_jobs) {}
+
+    void plan(const SequencesView& sequences, std::span<const std::int64_t> batch) {
+        // The full batch comes again every epoch, from the same memory.
+        if (batch.data() == planned_ && batch.size() == static_cast<std::size_t>(plan_.rows)) return;
+        plan_.build(sequences, batch);
+        planned_ = nullptr;
+    }
+    void keep_plan(const std::int64_t* batch) { planned_ = batch; }
+
+    LossSum run(const SequencesView& sequences, const float* targets, std::span<const std::int64_t> batch,
+                float* gradients) {
+        const NetworkConfig& config = network_.config();
+        const std::int64_t top = config.num_layers - 1;
+        recording_.forward(plan_, caller_rows(plan_, sequences), nullptr);
+        float* finals = finals_.resize(plan_.rows * config.state_size());
+        for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
+            recording_.final_states_of(top, direction, finals + direction * config.hidden_size, config.state_size());
+        }
+        const LossSum loss = head(targets, batch, gradients);
+        Recording::OutputGradients given;
+        given.final_states = d_finals_.data();
+        given.first_cell = top * config.directions();
+        given.cell_stride = config.hidden_size;
+        given.row_stride = config.state_size();
+        Recording::InputGradients wanted;
+        wanted.parameters = gradients;
+        recording_.backward(given, wanted);
+        return loss;
+    }
+
+private:
+    // Predictions, the sum of squared errors, and their gradients down to the final states.
+    LossSum head(const float* targets, std::span<const std::int64_t> batch, float* gradients) {
+        const NetworkConfig& config = network_.config();
+        const std::int64_t outputs = config.output_size;
+        HeadForward forward;
+        forward.rows = plan_.rows;
+        forward.inputs = config.state_size();
+        forward.outputs = outputs;
+        forward.x = finals_.data();
+        forward.w = network_.packed() + network_.layout().head_weight;
+        forward.b = network_.packed() + network_.layout().head_bias;
+        forward.out = errors_.resize(plan_.rows * outputs);
+        network_.kernels().head_forward(forward);
+
+        LossSum loss;
+        float* errors = errors_.data();
+        for (std::int64_t i = 0; i < plan_.rows; ++i) {
+            const float* target = targets + batch[static_cast<std::size_t>(i)] * outputs;
+            for (std::int64_t o = 0; o < outputs; ++o, ++errors) {
+                const float error = *errors - target[o];
+                loss.loss += static_cast<double>(error) * error;
+                *errors = 2.0F * error;
+            }
+        }
+        loss.weight = static_cast<double>(plan_.rows * outputs);
+
+        HeadBackward backward;
+        backward.rows = plan_.rows;
+        backward.inputs = config.state_size();
+        backward.outputs = outputs;
+        backward.x = finals_.data();
+        backward.w = forward.w;
+        backward.d_out = errors_.data();
+        backward.dx = d_finals_.resize(plan_.rows * config.state_size());
+        backward.dw = gradients + network_.layout().head_weight;
+        backward.db = gradients + network_.layout().head_bias;
+        network_.kernels().head_backward(backward);
+        return loss;
+    }
+
+    const Network& network_;
+    Recording recording_;
+    BatchPlan plan_;
+    const std::int64_t* planned_ = nullptr;
+    Buffer finals_, d_finals_, errors_;
+};
+
+namespace {
+
+std::span<const std::int64_t> part(std::span<const std::int64_t> order, std::int64_t begin, std::int64_t size) {
+    const auto from = static_cast<std::size_t>(begin);
+    return order.subspan(from, std::min(static_cast<std::size_t>(size), order.size() - from));
+}
+
+}  // namespace
+
+Trainer::Trainer(Network& network, const SequencesView& sequences, const float* targets, std::int64_t batch_size,
+                 int n_jobs, const OptimizerConfig& optimizer)
+    : network_(network),
+      sequences_(sequences),
+      targets_(targets),
+      batch_size_(batch_size),
+      optimizer_(optimizer),
+      identity_(static_cast<std::size_t>(sequences.size())),
+      worker_(std::make_unique<BatchWorker>(network, n_jobs)) {
+    const NetworkConfig& config = network.config();
+    check(sequences, config.input_size);
+    if (config.output_size == 0) throw InvalidArgument("training needs a head: the network's output_size is 0");
+    if (batch_size < 1) throw InvalidArgument("batch_size must be at least 1, got " + std::to_string(batch_size));
+    std::iota(identity_.begin(), identity_.end(), 0);
+    const std::int64_t size = network.layout().packed_size;
+    gradients_.resize_zeroed(size);
+    first_moment_.resize_zeroed(size);
+    second_moment_.resize_zeroed(size);
+}
+
+Trainer::~Trainer() = default;
+
+std::int64_t Trainer::batches(std::span<const std::int64_t> order) const {
+    const auto count = static_cast<std::int64_t>(order.empty() ? identity_.size() : order.size());
+    return (count + batch_size_ - 1) / batch_size_;
+}
+
+void Trainer::run_epoch(std::span<const std::int64_t> order, double learning_rate, std::span<double> losses,
+                        bool (*poll)()) {
+    using Clock = std::chrono::steady_clock;
+    constexpr std::chrono::milliseconds kPollEvery{20};
+    const std::span<const std::int64_t> all = order.empty() ? std::span<const std::int64_t>(identity_) : order;
+    auto next_poll = Clock::now() + kPollEvery;
+    for (std::int64_t b = 0; b < batches(order); ++b) {
+        const LossSum sum = accumulate(part(all, b * batch_size_, batch_size_));
+        losses[static_cast<std::size_t>(b)] = sum.loss / sum.weight;
+        apply(learning_rate, sum.weight);
+        if (poll != nullptr && Clock::now() >= next_poll) {
+            if (poll()) throw Interrupted();
+            next_poll = Clock::now() + kPollEvery;
+        }
+    }
+}
+
+LossSum Trainer::accumulate(std::span<const std::int64_t> batch) {
+    const FlushDenormals flush;
+    worker_->plan(sequences_, batch);
+    if (batch.data() == identity_.data() && batch.size() == identity_.size()) worker_->keep_plan(batch.data());
+    return worker_->run(sequences_, targets_, batch, gradients_.data());
+}
+
+void Trainer::apply(double learning_rate, double weight, const float* gradients) {
+    const FlushDenormals flush;
+    if (!(weight > 0.0)) throw InvalidArgument("apply needs a positive weight, got " + std::to_string(weight));
+    const float* from = gradients == nullptr ? gradients_.data() : gradients;
+    double scale = 1.0 / weight;
+    if (optimizer_.clip_norm > 0.0) {
+        const double norm = std::sqrt(network_.kernels().sum_of_squares(from, network_.layout().packed_size)) * scale;
+        if (norm > optimizer_.clip_norm) scale *= optimizer_.clip_norm / norm;
+    }
+    ++steps_;
+    const auto t = static_cast<double>(steps_);
+    AdamStep step;
+    step.gradient_scale = static_cast<float>(scale);
+    step.keep1 = static_cast<float>(optimizer_.beta1);
+    step.take1 = static_cast<float>(1.0 - optimizer_.beta1);
+    step.keep2 = static_cast<float>(optimizer_.beta2);
+    step.take2 = static_cast<float>(1.0 - optimizer_.beta2);
+    step.epsilon = static_cast<float>(optimizer_.epsilon);
+    step.step_size = static_cast<float>(learning_rate / (1.0 - std::pow(optimizer_.beta1, t)));
+    step.second_correction = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(optimizer_.beta2, t)));
+    const auto decay = static_cast<float>(1.0 - learning_rate * optimizer_.weight_decay);
+    for (const ParameterLayout::Segment& segment : network_.layout().segments) {
+        step.count = segment.size;
+        step.parameters = network_.packed() + segment.offset;
+        step.gradients = from + segment.offset;
+        step.first_moment = first_moment_.data() + segment.offset;
+        step.second_moment = second_moment_.data() + segment.offset;
+        step.decay_factor = segment.decays ? decay : 1.0F;
+        network_.kernels().adam(step);
+    }
+    gradients_.resize_zeroed(network_.layout().packed_size);
+}
+
+}  // namespace grulearn

@@ -1,0 +1,248 @@
+"""The training step: loss, gradient, clipping, Adam, and the epoch in one call."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from grulearn import _core
+from grulearn.equations import gru_sequence, gru_sequence_backward
+from grulearn.formats.weights import parameter_shapes, unflatten
+from grulearn.spec import CellSpec, HeadSpec, InputSpec, NetworkSpec
+
+N_FEATURES, N_OUTPUTS = 3, 2
+
+
+class Problem:
+    """A small regression on ragged sequences."""
+
+    def __init__(self, build_network, cell: CellSpec, isa: str = "", n: int = 23, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        self.spec = NetworkSpec(InputSpec(N_FEATURES), cell, head=HeadSpec(N_OUTPUTS))
+        self.network = build_network(N_FEATURES, cell, isa, output_size=N_OUTPUTS)
+        self.start = rng.normal(0, 0.4, self.network.n_parameters).astype(np.float32)
+        self.network.set_parameters(self.start)
+        self.lengths = rng.integers(1, 8, n)
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.rows = rng.standard_normal((int(self.lengths.sum()), N_FEATURES)).astype(np.float32)
+        self.targets = rng.standard_normal((n, N_OUTPUTS)).astype(np.float32)
+
+    def trainer(self, batch_size: int = 8, n_jobs: int = 1, **options) -> _core.Trainer:
+        self.network.set_parameters(self.start)
+        arrays = (self.rows, self.starts, self.lengths, self.targets)
+        return _core.Trainer(self.network, *arrays, batch_size=batch_size, n_jobs=n_jobs, **options)
+
+    def reference(self, batch: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
+        """Sum of squared errors and its gradient in float64, through the specification."""
+        cell = self.spec.cell
+        shapes = parameter_shapes(self.spec)
+        weights = unflatten(self.network.parameters().astype(np.float64), shapes)
+        lengths = self.lengths[batch]
+        x = np.zeros((len(batch), lengths.max(), N_FEATURES))
+        for i, sequence in enumerate(batch):
+            x[i, : lengths[i]] = self.rows[self.starts[sequence] :][: lengths[i]]
+        options = {"lengths": lengths, "reset_after": cell.reset_after}
+        _, h_n = gru_sequence(x, weights, **options)
+        directions = cell.n_directions
+        final = np.concatenate(list(h_n[-directions:]), axis=1)
+        errors = final @ weights["head.weight"].T + weights["head.bias"] - self.targets[batch]
+        d_final = 2 * errors @ weights["head.weight"]
+        d_h_n = np.zeros_like(h_n)
+        d_h_n[-directions:] = np.stack(np.split(d_final, directions, axis=1))
+        gradients, _, _ = gru_sequence_backward(x, weights, None, d_h_n, **options)
+        gradients["head.weight"] = 2 * errors.T @ final
+        gradients["head.bias"] = 2 * errors.sum(axis=0)
+        return float((errors**2).sum()), gradients
+
+
+CELLS = [
+    CellSpec(5),
+    CellSpec(19, num_layers=2, bidirectional=True),
+    CellSpec(17, reset_after=False, bias=False),
+]
+
+
+@pytest.fixture(params=CELLS, ids=str)
+def problem(request, build_network, isa) -> Problem:
+    return Problem(build_network, request.param, isa)
+
+
+def test_accumulate_gives_the_loss_and_its_gradient(problem):
+    trainer = problem.trainer()
+    batch = np.array([4, 20, 0, 7, 7])
+    loss, weight = trainer.accumulate(batch)
+    expected_loss, expected = problem.reference(batch)
+    assert weight == 5 * N_OUTPUTS
+    assert loss == pytest.approx(expected_loss, rel=1e-6)  # float32 errors, summed in double
+    actual = unflatten(trainer.gradients(), parameter_shapes(problem.spec))
+    for name, gradient in expected.items():
+        scale = np.abs(gradient).max()
+        assert np.abs(actual[name] - gradient).max() <= 1e-5 * scale, name
+
+
+def test_accumulated_batches_add_up(problem):
+    trainer = problem.trainer()
+    trainer.accumulate(np.arange(10))
+    first = trainer.gradients()
+    trainer.accumulate(np.arange(10, 23))
+    both = trainer.gradients()
+    whole = problem.trainer()
+    whole.accumulate(np.arange(23))
+    scale = np.abs(both).max()
+    assert np.abs(both - whole.gradients()).max() < 1e-6 * scale  # other order of summation
+    assert np.abs(both - first).max() > 1e-3 * scale
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 0.05])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_steps_are_adam(problem, weight_decay, clip_norm):
+    """Against Adam written out in float64 on the reference's gradients."""
+    trainer = problem.trainer(weight_decay=weight_decay, clip_norm=clip_norm)
+    shapes = parameter_shapes(problem.spec)
+    p = unflatten(problem.start.astype(np.float64), shapes)
+    m = {name: np.zeros(shape) for name, shape in shapes.items()}
+    v = {name: np.zeros(shape) for name, shape in shapes.items()}
+    rate = 0.01
+    batches = [np.arange(8), np.arange(8, 16), np.arange(16, 23)]
+    for t, batch in enumerate(batches, start=1):
+        _, g = problem.reference(batch)
+        g = {name: value / (len(batch) * N_OUTPUTS) for name, value in g.items()}
+        norm = np.sqrt(sum((value**2).sum() for value in g.values()))
+        if clip_norm and norm > clip_norm:
+            g = {name: value * clip_norm / norm for name, value in g.items()}
+        trainer.accumulate(batch)
+        trainer.apply(rate, len(batch) * N_OUTPUTS)
+        for name in shapes:
+            m[name] = 0.9 * m[name] + 0.1 * g[name]
+            v[name] = 0.999 * v[name] + 0.001 * g[name] ** 2
+            if weight_decay and "bias" not in name:
+                p[name] = p[name] * (1 - rate * weight_decay)
+            step = m[name] / (1 - 0.9**t) / (np.sqrt(v[name] / (1 - 0.999**t)) + 1e-8)
+            p[name] = p[name] - rate * step
+        actual = unflatten(problem.network.parameters(), shapes)
+        for name in shapes:
+            # A step is at most about rate; where a gradient is nearly zero its sign is rounding, so most
+            # of a step may differ there: bound the typical and the largest difference apart.
+            difference = np.abs(actual[name] - p[name])
+            assert np.median(difference) < 1e-6, name
+            assert difference.max() < 0.1 * rate, name
+
+
+def test_an_epoch_is_its_batches(problem):
+    order = np.random.default_rng(5).permutation(23)
+    trainer = problem.trainer(clip_norm=1.0, weight_decay=0.01)
+    losses = trainer.run_epoch(order, 0.01)
+    fused = problem.network.parameters()
+    taken_apart = problem.trainer(clip_norm=1.0, weight_decay=0.01)
+    expected = []
+    for begin in range(0, 23, 8):
+        loss, weight = taken_apart.accumulate(order[begin : begin + 8])
+        expected.append(loss / weight)
+        taken_apart.apply(0.01, weight, taken_apart.gradients() if begin else None)
+    np.testing.assert_array_equal(losses, expected)
+    np.testing.assert_array_equal(problem.network.parameters(), fused)
+
+
+def test_order_none_is_the_order_of_the_data(problem):
+    a = problem.trainer(batch_size=23)
+    losses = [a.run_epoch(None, 0.01)[0] for _ in range(3)]
+    b = problem.trainer(batch_size=23)
+    assert losses == [b.run_epoch(np.arange(23), 0.01)[0] for _ in range(3)]
+
+
+def test_threads_do_not_change_a_bit(build_network, isa):
+    results = []
+    for n_jobs in (1, 2, 5):
+        problem = Problem(build_network, CellSpec(40, num_layers=2), isa, n=300)
+        trainer = problem.trainer(batch_size=150, n_jobs=n_jobs)
+        losses = [trainer.run_epoch(None, 0.01) for _ in range(3)]
+        results.append((np.concatenate(losses), problem.network.parameters()))
+    for losses, parameters in results[1:]:
+        np.testing.assert_array_equal(losses, results[0][0])
+        np.testing.assert_array_equal(parameters, results[0][1])
+
+
+def test_an_empty_order_does_nothing(build_network):
+    problem = Problem(build_network, CellSpec(5))
+    trainer = problem.trainer()
+    assert trainer.run_epoch(np.zeros(0, np.int64), 0.1).shape == (0,)
+    np.testing.assert_array_equal(problem.network.parameters(), problem.start)
+
+
+def test_training_goes_on_while_python_runs(build_network):
+    """The GIL is released: another thread counts while an epoch computes."""
+    problem = Problem(build_network, CellSpec(64), n=4000)
+    trainer = problem.trainer(batch_size=50)
+    ticks, done = [], threading.Event()
+
+    def count() -> None:
+        while not done.is_set():
+            ticks.append(0)
+            time.sleep(0)
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    before = len(ticks)
+    trainer.run_epoch(None, 0.01)
+    during = len(ticks) - before
+    done.set()
+    counter.join()
+    assert during > 10
+
+
+def test_ctrl_c_stops_between_batches(build_network):
+    problem = Problem(build_network, CellSpec(128), n=20_000)
+    trainer = problem.trainer(batch_size=1)
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        for _ in range(100):
+            trainer.run_epoch(None, 1e-4)
+    timer.join()
+    assert np.isfinite(problem.network.parameters()).all()
+    problem.trainer().run_epoch(None, 1e-4)
+
+
+def test_works_after_fork():
+    """A forked child has none of the pool's threads and must start its own."""
+    network = _core.Network(8, 64, output_size=1)
+    network.set_parameters(np.full(network.n_parameters, 0.01, np.float32))
+    rows, starts, lengths = np.ones((6400, 8), np.float32), np.arange(0, 6400, 50), np.full(128, 50)
+    expected = network.predict(rows, starts, lengths, 2)
+    child = os.fork()
+    if child == 0:
+        same = (network.predict(rows, starts, lengths, 2) == expected).all()
+        os._exit(0 if same else 1)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        finished, status = os.waitpid(child, os.WNOHANG)
+        if finished:
+            assert os.waitstatus_to_exitcode(status) == 0
+            return
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    pytest.fail("the forked child did not finish")
+
+
+def test_several_python_threads_at_once(make_case):
+    case = make_case(8, CellSpec(48), [40] * 64)
+    expected, _ = case.forward()
+    results: list[np.ndarray] = []
+
+    def work() -> None:
+        results.extend(case.forward(2)[0] for _ in range(20))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 80
+    for result in results:
+        np.testing.assert_array_equal(result, expected)

@@ -1,0 +1,119 @@
+"""Specifications: what they accept, and how they survive storage."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from grulearn.spec import CellSpec, HeadSpec, InputSpec, NetworkSpec, PoolSpec
+
+SPEC = NetworkSpec(
+    InputSpec(8),
+    CellSpec(32, num_layers=2, bidirectional=True, reset_after=False, bias=False),
+    PoolSpec("last"),
+    head=HeadSpec(3),
+)
+
+
+def test_defaults_are_pytorchs():
+    assert CellSpec(4) == CellSpec(4, num_layers=1, bidirectional=False, reset_after=True, bias=True)
+    assert NetworkSpec(InputSpec(1), CellSpec(4), head=HeadSpec(1)).pool == PoolSpec("last")
+    assert HeadSpec(1).loss == "squared_error"
+
+
+def test_sizes_that_follow():
+    assert (CellSpec(4).n_directions, CellSpec(4).output_size) == (1, 4)
+    assert (SPEC.cell.n_directions, SPEC.cell.output_size) == (2, 64)
+
+
+def test_frozen_and_hashable():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        SPEC.cell.hidden_size = 5
+    assert len({SPEC, pickle.loads(pickle.dumps(SPEC))}) == 1
+
+
+def test_through_json_and_back():
+    assert NetworkSpec.from_dict(json.loads(json.dumps(SPEC.to_dict()))) == SPEC
+
+
+def test_numpy_scalars_become_plain_values():
+    spec = CellSpec(np.int64(4), bidirectional=np.bool_(True))
+    assert type(spec.hidden_size) is int
+    assert type(spec.bidirectional) is bool
+    json.dumps(dataclasses.asdict(spec))
+
+
+def test_a_missing_field_has_the_old_meaning():
+    data = {"input": {"n_features": 8}, "cell": {"hidden_size": 4}, "head": {"n_outputs": 1}}
+    assert NetworkSpec.from_dict(data) == NetworkSpec(InputSpec(8), CellSpec(4), head=HeadSpec(1))
+
+
+@pytest.mark.parametrize("place", [None, "input", "cell", "pool", "head"])
+def test_an_unknown_field_is_from_a_newer_version(place):
+    data = SPEC.to_dict()
+    (data if place is None else data[place])["zoneout"] = 0.1
+    with pytest.raises(
+        ValueError, match=f"part '{place or 'network'}': unknown field zoneout.*newer grulearn"
+    ):
+        NetworkSpec.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [(None, "input"), (None, "cell"), (None, "head"), ("cell", "hidden_size")]
+)
+def test_a_field_without_a_default_must_be_there(place, name):
+    data = SPEC.to_dict()
+    del (data if place is None else data[place])[name]
+    with pytest.raises(ValueError, match=f"part '{place or 'network'}': field {name} is missing"):
+        NetworkSpec.from_dict(data)
+
+
+@pytest.mark.parametrize("part", [None, 3, [["hidden_size", 4]]])
+def test_a_part_must_be_a_mapping(part):
+    with pytest.raises(TypeError, match="part 'cell': expected a mapping, got"):
+        NetworkSpec.from_dict({**SPEC.to_dict(), "cell": part})
+    with pytest.raises(TypeError, match="part 'network': expected a mapping, got"):
+        NetworkSpec.from_dict(part)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (InputSpec, "n_features"),
+        (CellSpec, "hidden_size"),
+        (lambda value: CellSpec(4, num_layers=value), "num_layers"),
+        (HeadSpec, "n_outputs"),
+    ],
+)
+def test_sizes_are_integers_of_at_least_one(make, name):
+    for value in (0, -1, np.int64(0)):
+        with pytest.raises(ValueError, match=f"{name} must be at least 1, got {value}"):
+            make(value)
+    for value in (1.0, "4", None, True, np.bool_(True)):
+        with pytest.raises(TypeError, match=f"{name} must be an integer, got"):
+            make(value)
+
+
+@pytest.mark.parametrize("name", ["bidirectional", "reset_after", "bias"])
+def test_options_are_bools(name):
+    for value in (1, 0, "True", None):
+        with pytest.raises(TypeError, match=f"CellSpec: {name} must be True or False, got {value!r}"):
+            CellSpec(4, **{name: value})
+
+
+def test_choices():
+    with pytest.raises(ValueError, match="PoolSpec: kind must be one of 'last'; got 'mean'"):
+        PoolSpec("mean")
+    with pytest.raises(ValueError, match="HeadSpec: loss must be one of 'squared_error'; got 'huber'"):
+        HeadSpec(1, loss="huber")
+    with pytest.raises(ValueError, match="loss must be one of"):
+        HeadSpec(1, loss=["squared_error"])
+
+
+def test_parts_are_of_their_classes():
+    with pytest.raises(TypeError, match="NetworkSpec: cell must be CellSpec, got dict"):
+        NetworkSpec(InputSpec(1), {"hidden_size": 4}, head=HeadSpec(1))
