@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from importlib.util import find_spec
 
 HAS_TORCH = find_spec("torch") is not None
@@ -14,9 +15,7 @@ collect_ignore = [] if HAS_TORCH else ["torch"]
 def pytest_report_header() -> str:
     """One line for the head of the run."""
     if HAS_TORCH:
-        from torch import __version__
-
-        return f"torch: {__version__}, comparisons with it (tests/torch) are collected"
+        return f"torch: {version('torch')}, comparisons with it (tests/torch) are collected"
     return (
         "torch: not installed, so the comparisons with it (tests/torch) are not collected; "
         'to run them: pip install ".[test-torch]" && pytest'

@@ -64,16 +64,22 @@ struct GateGradients : ProductTiles {
         GRULEARN_UNROLL
         for (int i = 0; i < R; ++i) {
             GRULEARN_UNROLL
-            for (int p = 0; p < P; ++p) finish(a, row + i, panel + p, dh[i][p]);
+            for (int p = 0; p < P; ++p) store(a.carry + ((row + i) * shape.panels + panel + p) * V, dh[i][p]);
+        }
+        if (a.gates == nullptr) return;
+        finish(a, row, R, panel, P);
+    }
+
+    // carry holds all of dh here, and dh * z afterwards.
+    GRULEARN_NOINLINE void finish(const BackwardStep& a, int64_t row, int rows, int64_t panel, int panels) {
+        for (int i = 0; i < rows; ++i) {
+            for (int p = 0; p < panels; ++p) finish_one(a, row + i, panel + p);
         }
     }
 
-    GRULEARN_INLINE void finish(const BackwardStep& a, int64_t row, int64_t panel, vec dh) {
+    GRULEARN_INLINE void finish_one(const BackwardStep& a, int64_t row, int64_t panel) {
         float* carry = a.carry + (row * a.shape.panels + panel) * V;
-        if (a.gates == nullptr) {
-            store(carry, dh);
-            return;
-        }
+        const vec dh = load(carry);
         const int64_t slots = a.shape.slots();
         float* g = a.gates + row * a.gates_stride + panel * slots * V;
         const vec r = load(g);
@@ -105,16 +111,27 @@ struct ResetGradient : ProductTiles {
         GRULEARN_UNROLL
         for (int i = 0; i < R; ++i) {
             GRULEARN_UNROLL
-            for (int p = 0; p < P; ++p) {
-                const vec h = previous_state(a.h, row + i, panel + p, lanes_of(shape.hidden, panel + p));
-                const int64_t at = ((row + i) * shape.panels + panel + p) * V;
-                float* g = a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V;
-                const vec r = load(g);
-                store(a.reset_state + at, r * h);
-                store(a.carry + at, fma(ds[i][p], r, load(a.carry + at)));
-                store(g, ds[i][p] * h * r * (1.0F - r));
-            }
+            for (int p = 0; p < P; ++p) store(a.reset_state + ((row + i) * shape.panels + panel + p) * V, ds[i][p]);
         }
+        finish(a, row, R, panel, P);
+    }
+
+    // reset_state holds ds here, and r * h afterwards.
+    GRULEARN_NOINLINE void finish(const BackwardStep& a, int64_t row, int rows, int64_t panel, int panels) {
+        for (int i = 0; i < rows; ++i) {
+            for (int p = 0; p < panels; ++p) finish_one(a, row + i, panel + p);
+        }
+    }
+
+    GRULEARN_INLINE void finish_one(const BackwardStep& a, int64_t row, int64_t panel) {
+        const int64_t at = (row * a.shape.panels + panel) * V;
+        float* g = a.gates + row * a.gates_stride + panel * 3 * V;
+        const vec ds = load(a.reset_state + at);
+        const vec r = load(g);
+        const vec h = previous_state(a.h, row, panel, lanes_of(a.shape.hidden, panel));
+        store(a.reset_state + at, r * h);
+        store(a.carry + at, fma(ds, r, load(a.carry + at)));
+        store(g, ds * h * r * (1.0F - r));
     }
 };
 

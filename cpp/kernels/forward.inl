@@ -75,22 +75,29 @@ GRULEARN_INLINE vec previous_state(const float* const* h, int64_t row, int64_t p
     return h == nullptr ? vec{} : load_partial(h[row] + panel * V, lanes);
 }
 
+// Activations follow in a loop of their own, one vector at a time from memory: unrolled in every tile they would be
+// most of the code and of the build time, and the loop is as fast (its iterations overlap in the processor).
+
 // reset_after: everything of a step in one pass.
 struct ResetAfter : ForwardTiles {
+    struct Sums {
+        vec r, z, n_input, n_state;
+    };
+
     template <int R, int P>
     GRULEARN_INLINE void tile(const ForwardStep& a, int64_t row, int64_t panel) {
         const int64_t w_stride = a.shape.inputs * 3 * V;
         const int64_t u_stride = a.shape.hidden * 3 * V;
+        Sums sums[R][P];
         vec acc[R][P][3];
         start_at_bias(acc, a, panel);
         multiply<0, 3>(acc, a.x + row, a.shape.inputs, a.w + panel * w_stride, w_stride);
-        vec n_input[R][P];
         GRULEARN_UNROLL
         for (int p = 0; p < P; ++p) {
             const vec c_n = a.bias == nullptr ? vec{} : load(a.bias + (panel + p) * 6 * V + 5 * V);
             GRULEARN_UNROLL
             for (int i = 0; i < R; ++i) {
-                n_input[i][p] = acc[i][p][2];
+                sums[i][p].n_input = acc[i][p][2];
                 acc[i][p][2] = c_n;
             }
         }
@@ -98,23 +105,32 @@ struct ResetAfter : ForwardTiles {
         GRULEARN_UNROLL
         for (int i = 0; i < R; ++i) {
             GRULEARN_UNROLL
-            for (int p = 0; p < P; ++p) finish(a, row + i, panel + p, acc[i][p], n_input[i][p]);
+            for (int p = 0; p < P; ++p) {
+                sums[i][p].r = acc[i][p][0];
+                sums[i][p].z = acc[i][p][1];
+                sums[i][p].n_state = acc[i][p][2];
+            }
         }
+        finish(a, &sums[0][0], row, R, panel, P);
     }
 
-    GRULEARN_INLINE void finish(const ForwardStep& a, int64_t row, int64_t panel, const vec (&acc)[3], vec n_input) {
-        const int64_t lanes = lanes_of(a.shape.hidden, panel);
-        const vec r = sigmoid(acc[0]);
-        const vec z = sigmoid(acc[1]);
-        const vec n = hyperbolic_tangent(fma(r, acc[2], n_input));
-        const vec h = previous_state(a.h, row, panel, lanes);
-        store_partial(a.out[row] + panel * V, fma(z, h - n, n), lanes);
-        if (a.gates != nullptr) {
-            float* g = a.gates + row * a.gates_stride + panel * 4 * V;
-            store(g, r);
-            store(g + V, z);
-            store(g + 2 * V, n);
-            store(g + 3 * V, acc[2]);
+    GRULEARN_NOINLINE void finish(const ForwardStep& a, const Sums* sums, int64_t row, int rows, int64_t panel,
+                                  int panels) {
+        for (int i = 0; i < rows; ++i) {
+            for (int p = 0; p < panels; ++p, ++sums) {
+                const int64_t lanes = lanes_of(a.shape.hidden, panel + p);
+                const vec r = sigmoid(sums->r);
+                const vec z = sigmoid(sums->z);
+                const vec n = hyperbolic_tangent(fma(r, sums->n_state, sums->n_input));
+                const vec h = previous_state(a.h, row + i, panel + p, lanes);
+                store_partial(a.out[row + i] + (panel + p) * V, fma(z, h - n, n), lanes);
+                if (a.gates == nullptr) continue;
+                float* g = a.gates + (row + i) * a.gates_stride + (panel + p) * 4 * V;
+                store(g, r);
+                store(g + V, z);
+                store(g + 2 * V, n);
+                store(g + 3 * V, sums->n_state);
+            }
         }
     }
 };
@@ -133,14 +149,24 @@ struct ResetBeforeGates : ForwardTiles {
         for (int i = 0; i < R; ++i) {
             GRULEARN_UNROLL
             for (int p = 0; p < P; ++p) {
-                const int64_t lanes = lanes_of(a.shape.hidden, panel + p);
-                const vec r = sigmoid(acc[i][p][0]);
                 float* g = a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V;
-                store(g, r);
-                store(g + V, sigmoid(acc[i][p][1]));
+                store(g, acc[i][p][0]);
+                store(g + V, acc[i][p][1]);
                 store(g + 2 * V, acc[i][p][2]);
-                float* s = a.reset_state + (row + i) * a.shape.panels * V + (panel + p) * V;
-                store(s, r * previous_state(a.h, row + i, panel + p, lanes));
+            }
+        }
+        finish(a, row, R, panel, P);
+    }
+
+    GRULEARN_NOINLINE void finish(const ForwardStep& a, int64_t row, int rows, int64_t panel, int panels) {
+        for (int i = 0; i < rows; ++i) {
+            for (int p = 0; p < panels; ++p) {
+                const vec h = previous_state(a.h, row + i, panel + p, lanes_of(a.shape.hidden, panel + p));
+                float* g = a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V;
+                const vec r = sigmoid(load(g));
+                store(g, r);
+                store(g + V, sigmoid(load(g + V)));
+                store(a.reset_state + ((row + i) * a.shape.panels + panel + p) * V, r * h);
             }
         }
     }
@@ -166,10 +192,19 @@ struct ResetBeforeState : ForwardTiles {
         for (int i = 0; i < R; ++i) {
             GRULEARN_UNROLL
             for (int p = 0; p < P; ++p) {
+                store(a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V + 2 * V, acc[i][p][2]);
+            }
+        }
+        finish(a, row, R, panel, P);
+    }
+
+    GRULEARN_NOINLINE void finish(const ForwardStep& a, int64_t row, int rows, int64_t panel, int panels) {
+        for (int i = 0; i < rows; ++i) {
+            for (int p = 0; p < panels; ++p) {
                 const int64_t lanes = lanes_of(a.shape.hidden, panel + p);
                 float* g = a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V;
                 const vec z = load(g + V);
-                const vec n = hyperbolic_tangent(acc[i][p][2]);
+                const vec n = hyperbolic_tangent(load(g + 2 * V));
                 const vec h = previous_state(a.h, row + i, panel + p, lanes);
                 store_partial(a.out[row + i] + (panel + p) * V, fma(z, h - n, n), lanes);
                 store(g + 2 * V, n);

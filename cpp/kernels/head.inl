@@ -16,20 +16,26 @@ static void head_forward(const HeadForward& a) {
     }
 }
 
-// dx and db row by row, dW in blocks of rows (gradient.inl says why).
-static void head_backward(const HeadBackward& a) {
-    for (int64_t k = 0; k < a.inputs; k += V) {
-        const int64_t lanes = lanes_of(a.inputs, k / V);
-        for (int64_t row = 0; row < a.rows; ++row) {
+static void head_input_gradient(const HeadInputGradient& a) {
+    for (int64_t row = 0; row < a.rows; ++row) {
+        for (int64_t k = 0; k < a.inputs; k += V) {
+            const int64_t lanes = lanes_of(a.inputs, k / V);
             vec sum{};
             for (int64_t o = 0; o < a.outputs; ++o) {
                 sum = fma(splat(a.d_out[row * a.outputs + o]), load_partial(a.w + o * a.inputs + k, lanes), sum);
             }
             store_partial(a.dx + row * a.inputs + k, sum, lanes);
         }
-        for (int64_t begin = 0; begin < a.rows; begin += kBlock) {
-            const int64_t end = begin + kBlock < a.rows ? begin + kBlock : a.rows;
-            for (int64_t o = 0; o < a.outputs; ++o) {
+    }
+}
+
+// In blocks of rows, as gradient.inl says why.
+static void head_weight_gradient(const HeadWeightGradient& a) {
+    for (int64_t begin = 0; begin < a.rows; begin += kBlock) {
+        const int64_t end = begin + kBlock < a.rows ? begin + kBlock : a.rows;
+        for (int64_t o = 0; o < a.outputs; ++o) {
+            for (int64_t k = 0; k < a.inputs; k += V) {
+                const int64_t lanes = lanes_of(a.inputs, k / V);
                 vec sum{};
                 for (int64_t row = begin; row < end; ++row) {
                     const vec d = splat(a.d_out[row * a.outputs + o]);

@@ -102,12 +102,17 @@ struct HeadForward {
     float* out = nullptr;  // [rows][outputs]
 };
 
-struct HeadBackward {
+struct HeadInputGradient {
+    std::int64_t rows = 0, inputs = 0, outputs = 0;
+    const float* w = nullptr;
+    const float* d_out = nullptr;  // [rows][outputs]
+    float* dx = nullptr;           // [rows][inputs], overwritten
+};
+
+struct HeadWeightGradient {
     std::int64_t rows = 0, inputs = 0, outputs = 0;
     const float* x = nullptr;
-    const float* w = nullptr;
     const float* d_out = nullptr;
-    float* dx = nullptr;  // [rows][inputs], overwritten
     float* dw = nullptr;  // added to
     float* db = nullptr;  // added to
 };
@@ -137,7 +142,8 @@ struct KernelTable {
     void (*weight_gradient)(const WeightGradient&);
     void (*bias_gradient)(const BiasGradient&);
     void (*head_forward)(const HeadForward&);
-    void (*head_backward)(const HeadBackward&);
+    void (*head_input_gradient)(const HeadInputGradient&);
+    void (*head_weight_gradient)(const HeadWeightGradient&);
     void (*adam)(const AdamStep&);
     double (*sum_of_squares)(const float* values, std::int64_t count);
     // packed (w or u) -> transposed; gate g of the first n_gates (from first_gate) goes to the g-th block of lanes

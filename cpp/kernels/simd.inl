@@ -14,6 +14,7 @@ typedef float vec_unaligned __attribute__((vector_size(kVectorBytes), aligned(4)
 
 #define GRULEARN_INLINE static inline __attribute__((always_inline))
 #define GRULEARN_UNROLL _Pragma("GCC unroll 16")
+#define GRULEARN_NOINLINE static __attribute__((noinline))
 
 GRULEARN_INLINE vec load(const float* p) { return *reinterpret_cast<const vec_unaligned*>(p); }
 GRULEARN_INLINE void store(float* p, vec x) { *reinterpret_cast<vec_unaligned*>(p) = x; }
@@ -38,8 +39,10 @@ GRULEARN_INLINE void store_partial(float* p, vec x, int64_t lanes) {
 // a * b + c. Always explicit, and contraction is off: a compiler that fuses by itself does it differently in each
 // instantiation, and then a row's result depends on the tile it was computed in.
 #if defined(__AVX512F__)
+// GCC 12 warns of an uninitialised value inside the unmasked forms of some intrinsics.
+constexpr __mmask16 kAllLanes = 0xFFFF;
 GRULEARN_INLINE vec fma(vec a, vec b, vec c) { return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
-GRULEARN_INLINE vec square_root(vec x) { return (vec)_mm512_maskz_sqrt_ps(0xFFFF, (__m512)x); }
+GRULEARN_INLINE vec square_root(vec x) { return (vec)_mm512_maskz_sqrt_ps(kAllLanes, (__m512)x); }
 #elif defined(__FMA__)
 GRULEARN_INLINE vec fma(vec a, vec b, vec c) { return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 GRULEARN_INLINE vec square_root(vec x) { return (vec)_mm256_sqrt_ps((__m256)x); }
@@ -57,7 +60,7 @@ GRULEARN_INLINE vec square_root(vec x) { return (vec)_mm_sqrt_ps((__m128)x); }
 // 512-bit division takes 16 cycles and made activations half of a forward step at H = 32.
 #if defined(__AVX512F__)
 GRULEARN_INLINE vec divide(vec a, vec b) {
-    const vec y = (vec)_mm512_maskz_rcp14_ps(0xFFFF, (__m512)b);
+    const vec y = (vec)_mm512_maskz_rcp14_ps(kAllLanes, (__m512)b);
     return a * fma(fma(-b, y, splat(1.0F)), y, y);
 }
 #else
@@ -72,23 +75,23 @@ GRULEARN_INLINE void keep_in_register([[maybe_unused]] vec& x) {
 #endif
 }
 
-// Bounds x; NaN stays NaN because every comparison with it is false.
+// Bounds x; NaN stays NaN: x86's min and max return their second operand if either is NaN, and a comparison with NaN
+// is false.
 GRULEARN_INLINE vec clamp(vec x, float low, float high) {
+#if defined(__AVX512F__)
+    const __m512 above = _mm512_maskz_max_ps(kAllLanes, (__m512)splat(low), (__m512)x);
+    return (vec)_mm512_maskz_min_ps(kAllLanes, (__m512)splat(high), above);
+#elif defined(__AVX2__)
+    return (vec)_mm256_min_ps((__m256)splat(high), _mm256_max_ps((__m256)splat(low), (__m256)x));
+#elif defined(__SSE2__)
+    return (vec)_mm_min_ps((__m128)splat(high), _mm_max_ps((__m128)splat(low), (__m128)x));
+#else
     x = x < low ? splat(low) : x;
     return x > high ? splat(high) : x;
+#endif
 }
 
-// Sum of the lanes, always in the same order: halves are folded onto each other.
-GRULEARN_INLINE float sum_lanes(vec x) {
-    float lanes[V];
-    store(lanes, x);
-    for (int half = V / 2; half > 0; half /= 2) {
-        for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-    }
-    return lanes[0];
-}
-
-// Interleaves the lower (upper) halves of a and b: a0 b0 a1 b1 ...
+// 0, 1, ..., N - 1 as template arguments, for shuffles.
 template <int... I>
 struct Lanes {};
 template <int N, int... I>
@@ -97,6 +100,24 @@ template <int... I>
 struct MakeLanes<0, I...> {
     using type = Lanes<I...>;
 };
+using AllLanes = typename MakeLanes<V>::type;
+
+template <int Distance, int... I>
+GRULEARN_INLINE vec swap_lanes(vec x, Lanes<I...>) {
+    return __builtin_shufflevector(x, x, (I ^ Distance)...);
+}
+
+// Sum of the lanes, always in the same order: halves are folded onto each other.
+template <int Half = V / 2>
+GRULEARN_INLINE float sum_lanes(vec x) {
+    if constexpr (Half > 0) {
+        return sum_lanes<Half / 2>(x + swap_lanes<Half>(x, AllLanes{}));
+    } else {
+        return x[0];
+    }
+}
+
+// Interleaves the lower (upper) halves of a and b: a0 b0 a1 b1 ...
 template <int Offset, int... I>
 GRULEARN_INLINE vec interleave(vec a, vec b, Lanes<I...>) {
     return __builtin_shufflevector(a, b, (Offset + I / 2 + (I % 2) * V)...);
@@ -104,13 +125,12 @@ GRULEARN_INLINE vec interleave(vec a, vec b, Lanes<I...>) {
 
 // Transposes V vectors in place: log2(V) rounds of perfect shuffles.
 GRULEARN_INLINE void transpose_block(vec (&x)[V]) {
-    using All = typename MakeLanes<V>::type;
     for (int round = 1; round < V; round *= 2) {
         vec y[V];
         GRULEARN_UNROLL
         for (int i = 0; i < V / 2; ++i) {
-            y[2 * i] = interleave<0>(x[i], x[i + V / 2], All{});
-            y[2 * i + 1] = interleave<V / 2>(x[i], x[i + V / 2], All{});
+            y[2 * i] = interleave<0>(x[i], x[i + V / 2], AllLanes{});
+            y[2 * i + 1] = interleave<V / 2>(x[i], x[i + V / 2], AllLanes{});
         }
         GRULEARN_UNROLL
         for (int i = 0; i < V; ++i) x[i] = y[i];

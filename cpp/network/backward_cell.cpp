@@ -124,64 +124,114 @@ private:
             data_.input_rows(cell_, t, 0, active(t), scratch_.inputs.data() + at);
             data_.previous_rows(cell_, t, 0, active(t), scratch_.previous.data() + at);
         }
-    }
-
-    void parameter_gradients(const Chunk& chunk) {
-        collect_rows(chunk);
-        const CellLayout& layout = cell_.network->layout().cells[static_cast<std::size_t>(cell_.index())];
-        const std::int64_t first = offset(chunk.begin);
-        const std::int64_t count = offset(chunk.end) - first;
-        // Row-steps without a previous state add nothing to dU.
-        const std::int64_t skipped = chunk.begin == 0 && data_.h0 == nullptr ? active(0) : 0;
-
-        WeightGradient w;
-        w.shape = shape_;
-        w.count = count;
-        w.gates = gradients_.gates + first * row_;
-        w.gates_stride = row_;
-        w.inputs = scratch_.inputs.data();
-        w.n_inputs = shape_.inputs;
-        w.out = gradients_.d_parameters + layout.w;
-
-        WeightGradient u = w;
-        u.count = count - skipped;
-        u.gates += skipped * row_;
-        u.inputs = scratch_.previous.data() + skipped;
-        u.n_inputs = shape_.hidden;
-        u.out = gradients_.d_parameters + layout.u;
-
-        BiasGradient bias;
-        bias.shape = shape_;
-        bias.count = count;
-        bias.gates = w.gates;
-        bias.gates_stride = row_;
-        if (layout.bias >= 0) bias.out = gradients_.d_parameters + layout.bias;
-
-        if (shape_.reset_after) {
-            u.slots[2] = 3;
-            sum_over_row_steps(w, {&u, 1}, bias);
-        } else {
-            for (std::int64_t i = 0; i < count; ++i) {
-                scratch_.inputs.push_back(scratch_.reset_states.data() + i * padded_);
-            }
-            w.inputs = scratch_.inputs.data();
-            WeightGradient candidate = u;
-            u.n_gates = 2;
-            candidate.first_gate = 2;
-            candidate.n_gates = 1;
-            candidate.slots[0] = 2;
-            candidate.inputs = scratch_.inputs.data() + count + skipped;
-            const WeightGradient recurrent[2] = {u, candidate};
-            sum_over_row_steps(w, recurrent, bias);
+        if (shape_.reset_after) return;
+        scratch_.resets.resize(count);
+        for (std::size_t i = 0; i < count; ++i) {
+            scratch_.resets[i] = scratch_.reset_states.data() + static_cast<std::int64_t>(i) * padded_;
         }
     }
 
+    // What is summed over the row-steps of a chunk, and where to: all of dW, dU and the bias gradients.
+    struct Sums {
+        WeightGradient w;
+        WeightGradient u[2];  // with reset_after=False the candidate reads r * h, the other gates h
+        int n_u = 1;
+        BiasGradient bias;
+
+        // The same for the row-steps [begin, end) of the chunk, of which the first `skipped` have no previous state;
+        // `out` stands in for d_parameters + the cell's first parameter.
+        [[nodiscard]] Sums part(std::int64_t begin, std::int64_t end, std::int64_t skipped, float* out) const {
+            Sums own = *this;
+            own.w.gates += begin * w.gates_stride;
+            own.w.inputs += begin;
+            own.w.count = end - begin;
+            own.bias.gates += begin * w.gates_stride;
+            own.bias.count = end - begin;
+            const std::int64_t first = std::max(begin, skipped);
+            for (WeightGradient& each : own.u) {
+                each.gates += first * w.gates_stride;
+                if (each.inputs != nullptr) each.inputs += first;
+                each.count = std::max<std::int64_t>(0, end - first);
+                each.out = out + (each.out - w.out);
+            }
+            if (bias.out != nullptr) own.bias.out = out + (bias.out - w.out);
+            own.w.out = out;
+            return own;
+        }
+    };
+
+    [[nodiscard]] Sums sums_of(const Chunk& chunk) {
+        collect_rows(chunk);
+        const CellLayout& layout = cell_.network->layout().cells[static_cast<std::size_t>(cell_.index())];
+        Sums sums;
+        sums.w.shape = shape_;
+        sums.w.gates = gradients_.gates + offset(chunk.begin) * row_;
+        sums.w.gates_stride = row_;
+        sums.w.inputs = scratch_.inputs.data();
+        sums.w.n_inputs = shape_.inputs;
+        sums.w.out = gradients_.d_parameters + layout.w;
+
+        sums.u[0] = sums.w;
+        sums.u[0].inputs = scratch_.previous.data();
+        sums.u[0].n_inputs = shape_.hidden;
+        sums.u[0].out = gradients_.d_parameters + layout.u;
+        if (shape_.reset_after) {
+            sums.u[0].slots[2] = 3;
+        } else {
+            sums.u[0].n_gates = 2;
+            sums.u[1] = sums.u[0];
+            sums.u[1].first_gate = 2;
+            sums.u[1].n_gates = 1;
+            sums.u[1].slots[0] = 2;
+            sums.u[1].inputs = scratch_.resets.data();
+            sums.n_u = 2;
+        }
+
+        sums.bias.shape = shape_;
+        sums.bias.gates = sums.w.gates;
+        sums.bias.gates_stride = row_;
+        if (layout.bias >= 0) sums.bias.out = gradients_.d_parameters + layout.bias;
+        return sums;
+    }
+
+    void parameter_gradients(const Chunk& chunk) {
+        const Sums sums = sums_of(chunk);
+        const std::int64_t count = offset(chunk.end) - offset(chunk.begin);
+        // Row-steps without a previous state add nothing to dU.
+        const std::int64_t skipped = chunk.begin == 0 && data_.h0 == nullptr ? active(0) : 0;
+        const std::int64_t size = cell_.network->layout().cells[static_cast<std::size_t>(cell_.index())].size;
+        const std::int64_t shards = shards_of(count, size);
+        const int threads = worthwhile_threads(threads_, multiply_adds(shape_, count));
+        if (shards == 1) {
+            sum_by_panel(sums.part(0, count, skipped, sums.w.out), threads);
+            return;
+        }
+        float* partial = scratch_.shards.resize(shards * size);
+        parallel_for(threads, shards, [&](std::int64_t shard, int) {
+            float* out = partial + shard * size;
+            std::fill_n(out, size, 0.0F);
+            sum_by_panel(sums.part(count * shard / shards, count * (shard + 1) / shards, skipped, out), 1);
+        });
+        for (std::int64_t shard = 0; shard < shards; ++shard) {
+            for (std::int64_t i = 0; i < size; ++i) sums.w.out[i] += partial[shard * size + i];
+        }
+    }
+
+    // Many rows and a small cell: the rows are cut into shards with a sum of their own each, so that a thread sums the
+    // gate gradients that it has just made and that are in its cache (with one sum for all, two threads were no faster
+    // than one on 506 rows and 32 units). By the data's shape only; a power of two, as threads often are.
+    static std::int64_t shards_of(std::int64_t count, std::int64_t cell_size) {
+        constexpr std::int64_t kShardRows = 128, kMaxShards = 8, kMaxCell = 32 * 1024;
+        std::int64_t shards = 1;
+        while (shards < kMaxShards && 2 * shards * kShardRows <= count && cell_size <= kMaxCell) shards *= 2;
+        return shards;
+    }
+
     // Each item owns a part of the output (one panel, some inputs), so no two threads add to the same sum.
-    void sum_over_row_steps(const WeightGradient& w, std::span<const WeightGradient> recurrent,
-                            const BiasGradient& bias) const {
+    void sum_by_panel(const Sums& sums, int threads) const {
         constexpr std::int64_t kInputs = 64;
         const std::int64_t w_items = (shape_.inputs + kInputs - 1) / kInputs;
-        const std::int64_t u_items = recurrent.front().count == 0 ? 0 : (shape_.hidden + kInputs - 1) / kInputs;
+        const std::int64_t u_items = sums.u[0].count == 0 ? 0 : (shape_.hidden + kInputs - 1) / kInputs;
         const std::int64_t per_panel = w_items + u_items;
         const KernelTable& kernels = cell_.network->kernels();
         const auto run = [&](WeightGradient part, std::int64_t panel, std::int64_t item) {
@@ -191,17 +241,16 @@ private:
             part.input_end = std::min(part.n_inputs, part.input_begin + kInputs);
             kernels.weight_gradient(part);
         };
-        const int threads = worthwhile_threads(threads_, multiply_adds(shape_, w.count));
         parallel_for(threads, shape_.panels * per_panel, [&](std::int64_t index, int) {
             const std::int64_t panel = index / per_panel;
             const std::int64_t item = index % per_panel;
             if (item < w_items) {
-                run(w, panel, item);
+                run(sums.w, panel, item);
             } else {
-                for (const WeightGradient& part : recurrent) run(part, panel, item - w_items);
+                for (int i = 0; i < sums.n_u; ++i) run(sums.u[i], panel, item - w_items);
             }
-            if (item == 0 && bias.out != nullptr) {
-                BiasGradient part = bias;
+            if (item == 0 && sums.bias.out != nullptr) {
+                BiasGradient part = sums.bias;
                 part.panel_begin = panel;
                 part.panel_end = panel + 1;
                 kernels.bias_gradient(part);

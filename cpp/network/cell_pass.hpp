@@ -1,6 +1,7 @@
 // One cell (a layer in one direction) over a batch: all steps forward, all steps backward.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "batch_plan.hpp"
 #include "grulearn/buffer.hpp"
 #include "grulearn/network.hpp"
+#include "thread_pool.hpp"
 
 namespace grulearn {
 
@@ -43,6 +45,14 @@ struct CellData {
 constexpr std::int64_t kMaxGroup = 64;
 std::int64_t group_size(std::int64_t rows, int threads);
 
+// body(begin, end) for blocks of rows, cut by the number of rows alone.
+template <class Body>
+void for_row_blocks(int threads, std::int64_t rows, const Body& body) {
+    parallel_for(threads, (rows + kMaxGroup - 1) / kMaxGroup, [&](std::int64_t block, int) {
+        body(block * kMaxGroup, std::min(rows, (block + 1) * kMaxGroup));
+    });
+}
+
 // Threads worth waking for so many multiply-adds: waking one costs about as much as 250,000 of them.
 int worthwhile_threads(int n_jobs, std::int64_t multiply_adds);
 std::int64_t multiply_adds(const CellShape& shape, std::int64_t row_steps);
@@ -62,8 +72,8 @@ struct CellGradients {
 
 // Scratch of backward passes, reused from one to the next.
 struct BackwardScratch {
-    Buffer reset_states;
-    std::vector<const float*> inputs, previous;
+    Buffer reset_states, shards;
+    std::vector<const float*> inputs, previous, resets;  // by row-step of a chunk
 };
 
 void backward_cell(const Cell& cell, const CellData& data, const CellGradients& gradients, BackwardScratch& scratch,

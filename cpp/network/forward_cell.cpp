@@ -35,7 +35,7 @@ bool CellData::previous_rows(const Cell& cell, std::int64_t step, std::int64_t b
 
 std::int64_t group_size(std::int64_t rows, int threads) {
     if (threads <= 1) return kMaxGroup;
-    const std::int64_t pieces = std::int64_t{2} * threads;
+    const std::int64_t pieces = std::int64_t{4} * threads;  // sequences of unequal length need some to even out
     const std::int64_t even = (rows + pieces - 1) / pieces;
     return std::clamp<std::int64_t>((even + 7) / 8 * 8, 8, kMaxGroup);
 }

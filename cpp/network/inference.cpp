@@ -25,7 +25,8 @@ void Network::forward(const SequencesView& sequences, const float* h0, float* ou
         const RowSpace layer_states = cell.layer + 1 == config_.num_layers
                                           ? top
                                           : RowSpace{lower, config_.state_size(), RowSpace::Order::time, nullptr};
-        final_states(cell, plan, layer_states, h0, h_n + index * cell_size, config_.hidden_size);
+        final_states(cell, plan, layer_states, h0, h_n + index * cell_size, config_.hidden_size, plan.sequence.data(), 0,
+                     plan.rows);
     }
 }
 
@@ -53,7 +54,8 @@ void Network::predict(const SequencesView& sequences, float* out, int n_jobs) co
         finals.resize(plan.rows * config_.state_size());
         for (std::int64_t direction = 0; direction < config_.directions(); ++direction) {
             final_states({this, config_.num_layers - 1, direction}, plan, top, nullptr,
-                         finals.data() + direction * config_.hidden_size, config_.state_size());
+                         finals.data() + direction * config_.hidden_size, config_.state_size(), plan.sequence.data(), 0,
+                         plan.rows);
         }
         HeadForward head;
         head.rows = plan.rows;

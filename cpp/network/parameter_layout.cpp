@@ -78,6 +78,7 @@ ParameterLayout::ParameterLayout(const NetworkConfig& config, std::int64_t width
         layout.w = place(panels * inputs * 3 * width, true);
         layout.u = place(panels * hidden * 3 * width, true);
         if (config.bias) layout.bias = place(panels * 6 * width, false);
+        layout.size = packed_size - layout.w;
         canonical_size += 3 * hidden * (inputs + hidden + (config.bias ? 2 : 0));
     }
     if (config.output_size > 0) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "thread_pool.hpp"
+
 namespace grulearn {
 
 namespace {
@@ -44,18 +46,17 @@ void forward_layers(const Network& network, const BatchPlan& plan, const RowSpac
 }
 
 void final_states(const Cell& cell, const BatchPlan& plan, const RowSpace& states, const float* h0, float* out,
-                  std::int64_t stride) {
+                  std::int64_t stride, const std::int64_t* place, std::int64_t begin, std::int64_t end) {
     const std::int64_t hidden = cell.network->config().hidden_size;
     const RowSpace own = column(states, cell.direction * hidden);
     const float* initial = h0_of(cell, plan, h0);
-    for (std::int64_t i = 0; i < plan.rows; ++i) {
-        const std::int64_t sequence = plan.sequence[static_cast<std::size_t>(i)];
+    for (std::int64_t i = begin; i < end; ++i) {
         const std::int64_t length = plan.length[static_cast<std::size_t>(i)];
-        float* to = out + sequence * stride;
+        float* to = out + (place == nullptr ? i : place[i]) * stride;
         if (length > 0) {
             std::copy_n(own.at(plan, i, cell.position(plan, i, length - 1)), hidden, to);
         } else if (initial != nullptr) {
-            std::copy_n(initial + sequence * hidden, hidden, to);
+            std::copy_n(initial + plan.sequence[static_cast<std::size_t>(i)] * hidden, hidden, to);
         } else {
             std::fill_n(to, hidden, 0.0F);
         }
@@ -76,8 +77,9 @@ RowSpace Recording::states(std::int64_t layer) const {
     return {base, network_.config().state_size(), RowSpace::Order::time, nullptr};
 }
 
-void Recording::final_states_of(std::int64_t layer, std::int64_t direction, float* out, std::int64_t stride) const {
-    final_states({&network_, layer, direction}, *plan_, states(layer), h0_, out, stride);
+void Recording::final_states_of(std::int64_t layer, std::int64_t direction, float* out, std::int64_t stride,
+                                const std::int64_t* place, std::int64_t begin, std::int64_t end) const {
+    final_states({&network_, layer, direction}, *plan_, states(layer), h0_, out, stride, place, begin, end);
 }
 
 void Recording::transpose_recurrent(const Cell& cell) {
@@ -105,13 +107,19 @@ const float* Recording::transpose_input(const Cell& cell) {
 // The carry before the last step is the gradient of the final state.
 void Recording::start_carry(const Cell& cell, const OutputGradients& given) {
     const std::int64_t padded = cell.padded_hidden();
-    float* carry = carry_.resize_zeroed(plan_->rows * padded);
-    if (given.final_states == nullptr || cell.index() < given.first_cell) return;
-    const float* from = given.final_states + (cell.index() - given.first_cell) * given.cell_stride;
-    for (std::int64_t i = 0; i < plan_->rows; ++i) {
-        const std::int64_t sequence = plan_->sequence[static_cast<std::size_t>(i)];
-        std::copy_n(from + sequence * given.row_stride, network_.config().hidden_size, carry + i * padded);
-    }
+    const std::int64_t hidden = network_.config().hidden_size;
+    float* carry = carry_.resize(plan_->rows * padded);
+    const bool none = given.final_states == nullptr || cell.index() < given.first_cell;
+    const float* from = none ? nullptr : given.final_states + (cell.index() - given.first_cell) * given.cell_stride;
+    const int threads = worthwhile_threads(n_jobs_, multiply_adds(cell.shape(), plan_->row_steps()));
+    for_row_blocks(threads, plan_->rows, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) {
+            float* to = carry + i * padded;
+            const std::int64_t copied = none ? 0 : hidden;
+            if (!none) std::copy_n(from + (given.place == nullptr ? i : given.place[i]) * given.row_stride, hidden, to);
+            std::fill(to + copied, to + padded, 0.0F);
+        }
+    });
 }
 
 void Recording::backward(const OutputGradients& given, const InputGradients& wanted) {

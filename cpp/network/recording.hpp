@@ -12,10 +12,10 @@ namespace grulearn {
 void forward_layers(const Network& network, const BatchPlan& plan, const RowSpace& rows, const float* h0,
                     const RowSpace& top, std::vector<Buffer>& states, std::vector<Buffer>* gates, int n_jobs);
 
-// Final states of one layer: out + sequence * stride (+ column of the direction) for every sequence of the batch.
-// A sequence without steps keeps its h0 (null: zeros).
+// Final states of one cell, `states` being those of its layer: that of row i goes to out + place[i] * stride (place
+// null: i). A sequence without steps keeps its h0 (null: zeros).
 void final_states(const Cell& cell, const BatchPlan& plan, const RowSpace& states, const float* h0, float* out,
-                  std::int64_t stride);
+                  std::int64_t stride, const std::int64_t* place, std::int64_t begin, std::int64_t end);
 
 class Recording {
 public:
@@ -26,13 +26,15 @@ public:
     // States of a layer, (row-steps, D * H) in time order.
     [[nodiscard]] RowSpace states(std::int64_t layer) const;
     // Final states of one cell, as final_states above.
-    void final_states_of(std::int64_t layer, std::int64_t direction, float* out, std::int64_t stride) const;
+    void final_states_of(std::int64_t layer, std::int64_t direction, float* out, std::int64_t stride,
+                         const std::int64_t* place, std::int64_t begin, std::int64_t end) const;
 
     struct OutputGradients {
         RowSpace outputs;  // of the top layer's states; base null: none
-        // Of the final states of the cells from first_cell on, in the batch's order; null: none.
+        // Of the final states of the cells from first_cell on, placed as in final_states; null: none.
         const float* final_states = nullptr;
         std::int64_t first_cell = 0, cell_stride = 0, row_stride = 0;
+        const std::int64_t* place = nullptr;
     };
     struct InputGradients {
         float* parameters = nullptr;  // packed, added to

@@ -32,7 +32,8 @@ void Tape::record(const SequencesView& sequences, const float* h0, float* output
     own.recording.forward(own.plan, caller_rows(own.plan, sequences), h0);
     for (std::int64_t cell = 0; cell < config.cells(); ++cell) {
         own.recording.final_states_of(cell / config.directions(), cell % config.directions(),
-                                      h_n + cell * own.plan.rows * config.hidden_size, config.hidden_size);
+                                      h_n + cell * own.plan.rows * config.hidden_size, config.hidden_size,
+                                      own.plan.sequence.data(), 0, own.plan.rows);
     }
     if (outputs == nullptr) return;
     const RowSpace states = own.recording.states(config.num_layers - 1);
@@ -55,6 +56,7 @@ void Tape::backward(const float* d_outputs, const float* d_h_n, float* d_paramet
     given.final_states = d_h_n;
     given.cell_stride = own.plan.rows * config.hidden_size;
     given.row_stride = config.hidden_size;
+    given.place = own.plan.sequence.data();
     Recording::InputGradients wanted;
     wanted.parameters = d_parameters;
     wanted.rows = {d_rows, config.input_size, RowSpace::Order::sequence, own.plan.output_start.data()};

@@ -45,6 +45,12 @@ void wait_until(const Ready& ready) {
     while (!ready()) std::this_thread::yield();
 }
 
+// Items [next, end) that belong to one thread; others may take them once they have none left.
+struct alignas(64) Share {
+    std::atomic<std::int64_t> next{0};
+    std::int64_t end = 0;
+};
+
 class Pool {
 public:
     void run(int threads, std::int64_t items, detail::LoopBody body, const void* context) {
@@ -53,12 +59,15 @@ public:
             for (std::int64_t item = 0; item < items; ++item) body(context, item, 0);
             return;
         }
+        threads = std::min(threads, kMaxThreads);
         start_workers(threads - 1);
         body_ = body;
         context_ = context;
-        items_ = items;
-        seats_ = threads - 1;
-        next_.store(0, std::memory_order_relaxed);
+        threads_.store(threads, std::memory_order_relaxed);
+        for (int t = 0; t < threads; ++t) {
+            shares_[t].next.store(items * t / threads, std::memory_order_relaxed);
+            shares_[t].end = items * (t + 1) / threads;
+        }
         left_.store(0, std::memory_order_relaxed);
         joined_.store(0, std::memory_order_release);  // opens the loop
         loop_.fetch_add(1, std::memory_order_seq_cst);
@@ -71,39 +80,43 @@ public:
 
 private:
     static constexpr int kClosed = -1;
+    static constexpr int kMaxThreads = 256;
 
     void start_workers(int count) {
-        for (; n_workers_ < count; ++n_workers_) {
-            std::thread([this] { serve(); }).detach();
+        while (n_workers_ < count) {
+            std::thread([this, id = ++n_workers_] { serve(id); }).detach();
         }
     }
 
+    // A thread's own items first: from loop to loop it gets the same part of the rows, which its cache still holds.
     void work(int thread) {
-        for (;;) {
-            const std::int64_t item = next_.fetch_add(1, std::memory_order_relaxed);
-            if (item >= items_) return;
-            body_(context_, item, thread);
+        const int threads = threads_.load(std::memory_order_relaxed);
+        for (int i = 0; i < threads; ++i) {
+            Share& share = shares_[(thread + i) % threads];
+            for (;;) {
+                const std::int64_t item = share.next.fetch_add(1, std::memory_order_relaxed);
+                if (item >= share.end) break;
+                body_(context_, item, thread);
+            }
         }
     }
 
-    // Takes a seat in the open loop; 0: none.
-    int join() {
+    bool join(int id) {
         int joined = joined_.load(std::memory_order_acquire);
-        while (joined != kClosed && joined < seats_) {
-            if (joined_.compare_exchange_weak(joined, joined + 1, std::memory_order_acq_rel)) return joined + 1;
+        while (joined != kClosed && id < threads_.load(std::memory_order_relaxed)) {
+            if (joined_.compare_exchange_weak(joined, joined + 1, std::memory_order_acq_rel)) return true;
         }
-        return 0;
+        return false;
     }
 
-    void serve() {
+    void serve(int id) {
         const FlushDenormals flush;
         std::uint32_t seen = 0;
         for (;;) {
             seen = next_loop(seen);
-            if (const int thread = join(); thread != 0) {
-                work(thread);
-                left_.fetch_add(1, std::memory_order_acq_rel);
-            }
+            if (!join(id)) continue;
+            work(id);
+            left_.fetch_add(1, std::memory_order_acq_rel);
         }
     }
 
@@ -124,14 +137,13 @@ private:
 
     std::mutex in_use_;
     int n_workers_ = 0;
-    // One loop. `seats_` and the fields above it are written only while the loop is closed.
+    // One loop: written only while it is closed.
     detail::LoopBody body_ = nullptr;
     const void* context_ = nullptr;
-    std::int64_t items_ = 0;
-    std::atomic<int> seats_{0};
+    std::atomic<int> threads_{0};
+    Share shares_[kMaxThreads];
     std::atomic<std::uint32_t> loop_{0};
     std::atomic<int> sleepers_{0};
-    alignas(64) std::atomic<std::int64_t> next_{0};
     alignas(64) std::atomic<int> joined_{kClosed};
     alignas(64) std::atomic<int> left_{0};
 };

@@ -8,9 +8,10 @@ namespace grulearn {
 // Cores this process may use: CPU affinity and the cgroup's quota, at least 1.
 int available_cores();
 
-// Calls body(item, thread) for every item in [0, items), on at most `threads` threads; thread < threads. Items are
-// handed out one by one, so the order is not fixed: each must write its own results. body must not throw. Runs in the
-// calling thread alone if threads <= 1, or while another Python thread is using the pool.
+// Calls body(item, thread) for every item in [0, items), on at most `threads` threads; thread < threads. Each thread
+// begins with its own contiguous part of the items and then helps the others, so the order is not fixed: an item must
+// write its own results. body must not throw. Runs in the calling thread alone if threads <= 1, or while another thread
+// of the process is using the pool.
 template <class Body>
 void parallel_for(int threads, std::int64_t items, const Body& body);
 

@@ -12,7 +12,7 @@ namespace grulearn {
 // Forward, loss and backward of one batch, with the memory they need, kept from batch to batch.
 class BatchWorker {
 public:
-    BatchWorker(const Network& network, int n_jobs) : network_(network), recording_(network, n_jobs) {}
+    BatchWorker(const Network& network, int n_jobs) : network_(network), n_jobs_(n_jobs), recording_(network, n_jobs) {}
 
     void plan(const SequencesView& sequences, std::span<const std::int64_t> batch) {
         // The full batch comes again every epoch, from the same memory.
@@ -25,16 +25,11 @@ public:
     LossSum run(const SequencesView& sequences, const float* targets, std::span<const std::int64_t> batch,
                 float* gradients) {
         const NetworkConfig& config = network_.config();
-        const std::int64_t top = config.num_layers - 1;
         recording_.forward(plan_, caller_rows(plan_, sequences), nullptr);
-        float* finals = finals_.resize(plan_.rows * config.state_size());
-        for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
-            recording_.final_states_of(top, direction, finals + direction * config.hidden_size, config.state_size());
-        }
         const LossSum loss = head(targets, batch, gradients);
         Recording::OutputGradients given;
         given.final_states = d_finals_.data();
-        given.first_cell = top * config.directions();
+        given.first_cell = (config.num_layers - 1) * config.directions();
         given.cell_stride = config.hidden_size;
         given.row_stride = config.state_size();
         Recording::InputGradients wanted;
@@ -44,51 +39,81 @@ public:
     }
 
 private:
-    // Predictions, the sum of squared errors, and their gradients down to the final states.
+    // Predictions, the sum of squared errors, and their gradients down to the final states; all by row of the plan, in
+    // blocks whose sums do not depend on the number of threads.
     LossSum head(const float* targets, std::span<const std::int64_t> batch, float* gradients) {
         const NetworkConfig& config = network_.config();
+        const std::int64_t inputs = config.state_size();
         const std::int64_t outputs = config.output_size;
+        finals_.resize(plan_.rows * inputs);
+        errors_.resize(plan_.rows * outputs);
+        d_finals_.resize(plan_.rows * inputs);
+        losses_.assign(static_cast<std::size_t>(plan_.rows), 0.0);
+        const int threads = worthwhile_threads(n_jobs_, 8 * plan_.rows * inputs * outputs);
+        for_row_blocks(threads, plan_.rows,
+                       [&](std::int64_t begin, std::int64_t end) { head_rows(targets, batch, begin, end); });
+
+        HeadWeightGradient weight;
+        weight.rows = plan_.rows;
+        weight.inputs = inputs;
+        weight.outputs = outputs;
+        weight.x = finals_.data();
+        weight.d_out = errors_.data();
+        weight.dw = gradients + network_.layout().head_weight;
+        weight.db = gradients + network_.layout().head_bias;
+        network_.kernels().head_weight_gradient(weight);
+        return {std::accumulate(losses_.begin(), losses_.end(), 0.0), static_cast<double>(plan_.rows * outputs)};
+    }
+
+    // The part of the head that is independent for each row.
+    void head_rows(const float* targets, std::span<const std::int64_t> batch, std::int64_t begin, std::int64_t end) {
+        const NetworkConfig& config = network_.config();
+        const std::int64_t inputs = config.state_size();
+        const std::int64_t outputs = config.output_size;
+        const std::int64_t rows = end - begin;
+        for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
+            recording_.final_states_of(config.num_layers - 1, direction, finals_.data() + direction * config.hidden_size,
+                                       inputs, nullptr, begin, end);
+        }
+        const float* w = network_.packed() + network_.layout().head_weight;
+        float* errors = errors_.data() + begin * outputs;
         HeadForward forward;
-        forward.rows = plan_.rows;
-        forward.inputs = config.state_size();
+        forward.rows = rows;
+        forward.inputs = inputs;
         forward.outputs = outputs;
-        forward.x = finals_.data();
-        forward.w = network_.packed() + network_.layout().head_weight;
+        forward.x = finals_.data() + begin * inputs;
+        forward.w = w;
         forward.b = network_.packed() + network_.layout().head_bias;
-        forward.out = errors_.resize(plan_.rows * outputs);
+        forward.out = errors;
         network_.kernels().head_forward(forward);
 
-        LossSum loss;
-        float* errors = errors_.data();
-        for (std::int64_t i = 0; i < plan_.rows; ++i) {
-            const float* target = targets + batch[static_cast<std::size_t>(i)] * outputs;
+        for (std::int64_t i = begin; i < end; ++i) {
+            const auto row = static_cast<std::size_t>(i);
+            const float* target = targets + batch[static_cast<std::size_t>(plan_.sequence[row])] * outputs;
             for (std::int64_t o = 0; o < outputs; ++o, ++errors) {
                 const float error = *errors - target[o];
-                loss.loss += static_cast<double>(error) * error;
+                losses_[row] += static_cast<double>(error) * error;
                 *errors = 2.0F * error;
             }
         }
-        loss.weight = static_cast<double>(plan_.rows * outputs);
 
-        HeadBackward backward;
-        backward.rows = plan_.rows;
-        backward.inputs = config.state_size();
+        HeadInputGradient backward;
+        backward.rows = rows;
+        backward.inputs = inputs;
         backward.outputs = outputs;
-        backward.x = finals_.data();
-        backward.w = forward.w;
-        backward.d_out = errors_.data();
-        backward.dx = d_finals_.resize(plan_.rows * config.state_size());
-        backward.dw = gradients + network_.layout().head_weight;
-        backward.db = gradients + network_.layout().head_bias;
-        network_.kernels().head_backward(backward);
-        return loss;
+        backward.w = w;
+        backward.d_out = forward.out;
+        backward.dx = d_finals_.data() + begin * inputs;
+        network_.kernels().head_input_gradient(backward);
     }
 
     const Network& network_;
+    int n_jobs_;
     Recording recording_;
     BatchPlan plan_;
     const std::int64_t* planned_ = nullptr;
     Buffer finals_, d_finals_, errors_;
+    std::vector<double> losses_;  // by row
 };
 
 namespace {

@@ -30,9 +30,11 @@ struct NetworkConfig {
     }
 };
 
-// Where one cell's parameters begin in the packed array (kernels.hpp describes the layouts); -1: absent.
+// Where one cell's parameters begin in the packed array (kernels.hpp describes the layouts); -1: absent. They stand
+// together, from w on.
 struct CellLayout {
     std::int64_t w = 0, u = 0, bias = -1;
+    std::int64_t size = 0;  // of all of them
 };
 
 // Order and place of all parameters. "Canonical" is the order of PyTorch's state_dict, one array after another:

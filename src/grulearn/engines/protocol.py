@@ -1,0 +1,134 @@
+"""What an engine offers to the training loop and to the estimators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grulearn.spec import NetworkSpec
+
+__all__ = ["Engine", "EngineFactory", "OptimizerOptions", "SequenceData", "Trainer"]
+
+
+class SequenceData(Protocol):
+    """Sequences as an engine reads them; sequence `i` is ``rows[starts[i] : starts[i] + lengths[i]]``."""
+
+    @property
+    def rows(self) -> NDArray[np.float32]:
+        """The steps, shape (R, F), float32, C-contiguous."""
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """The first row of each sequence, shape (N,)."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """The number of steps of each sequence, shape (N,)."""
+
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    """Adam's options, and how the work is cut.
+
+    Parameters
+    ----------
+    batch_size : int
+        Sequences in a batch; the last batch of an epoch may be smaller.
+    n_jobs : int, default=1
+        Number of threads, at least 1. The results do not depend on it.
+    weight_decay : float, default=0.0
+        Decoupled (AdamW): each step shrinks the weights, not the biases, by learning rate * weight_decay.
+    clip_norm : float or None, default=None
+        Bound of the norm of the whole gradient; None leaves it as it is.
+    """
+
+    batch_size: int
+    n_jobs: int = 1
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+
+
+class Trainer(Protocol):
+    """Training of one network on one set of sequences; changes the network in place.
+
+    `run_epoch` does all of it in one call. `accumulate`, `gradients` and `apply` are the same taken apart,
+    so that gradients can be summed over machines before they are clipped. Gradients are always in the
+    canonical order of :mod:`grulearn.formats.weights`.
+    """
+
+    def run_epoch(self, order: NDArray[np.int64] | None, learning_rate: float) -> NDArray[np.float64]:
+        """Train on every batch once.
+
+        Parameters
+        ----------
+        order : ndarray of int64, shape (M,), or None
+            The sequences, in the order in which they fill the batches; None for 0, 1, ..., N - 1.
+        learning_rate : float
+
+        Returns
+        -------
+        ndarray of float64, shape (n_batches,)
+            The mean squared error of each batch, over its sequences and outputs, before its update.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Between two batches; the network is usable.
+        """
+
+    def accumulate(self, batch: NDArray[np.int64]) -> tuple[float, float]:
+        """Add the gradient of the summed squared error of `batch`.
+
+        Returns
+        -------
+        loss_sum, weight_sum : float
+            The summed squared error, and the number of summands.
+        """
+
+    def gradients(self) -> NDArray[np.float32]:
+        """Return the gradient accumulated so far, shape (n_parameters,)."""
+
+    def apply(
+        self, learning_rate: float, weight_sum: float, gradients: NDArray[np.float32] | None = None
+    ) -> None:
+        """Divide by `weight_sum`, clip, take Adam's step, and forget the gradient.
+
+        `gradients`, if given, is used instead of what was accumulated here.
+        """
+
+
+class Engine(Protocol):
+    """A network of a :class:`~grulearn.spec.NetworkSpec` that predicts and can be trained.
+
+    It can be pickled and copied.
+    """
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """What network it is."""
+
+    @property
+    def instruction_set(self) -> str:
+        """The processor's instruction set (or the device) that it computes with."""
+
+    def parameters(self) -> NDArray[np.float32]:
+        """Return a copy of all weights, shape (n_parameters,), in the canonical order."""
+
+    def set_parameters(self, values: NDArray[np.float32]) -> None:
+        """Replace all weights by `values`, shape (n_parameters,)."""
+
+    def predict(self, data: SequenceData, n_jobs: int = 1) -> NDArray[np.float32]:
+        """Run the network on N sequences; the result has shape (N, O)."""
+
+    def trainer(self, data: SequenceData, targets: NDArray[np.float32], options: OptimizerOptions) -> Trainer:
+        """Return a trainer of this network on N sequences and their targets, shape (N, O)."""
+
+
+class EngineFactory(Protocol):
+    """Builds an engine; an engine's class is one."""
+
+    def __call__(self, spec: NetworkSpec) -> Engine:
+        """Build the network of `spec`, with all weights zero or undefined."""

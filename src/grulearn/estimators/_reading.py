@@ -1,0 +1,84 @@
+"""How a fit read its data: the one line that says so, the fingerprint, and doubts."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grulearn.estimators._warnings import warn
+from grulearn.sequences import Sequences
+
+__all__ = ["describe", "fingerprint", "warn_if_doubtful"]
+
+_TIME_NAMES = frozenset({"time", "date", "datetime", "timestamp", "ds"})
+_HASHED_ROWS = 65536
+
+
+def describe(sequences: Sequences) -> str:
+    """Say in one line how the data was read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> describe(Sequences.from_array(np.zeros((1500, 24, 3))))
+    '1,500 sequences of 24 steps, 3 features'
+    """
+    low, _, high = sequences.n_steps_summary()
+    steps = f"{low} to {high} steps" if low != high else _count(low, "step")
+    line = f"{_count(len(sequences), 'sequence')} of {steps}, {_count(sequences.n_features, 'feature')}"
+    if high == 1:
+        line += ": the recurrent weights are not used; pass a 3-D array (sample, step, feature) for sequences"
+    return line
+
+
+def fingerprint(sequences: Sequences, targets: NDArray[np.float64]) -> str:
+    """Return "sha256:..." over lengths, steps and targets, as they were seen.
+
+    Two fits have the same fingerprint if they saw the same numbers in the same order and precision,
+    whatever they came in.
+    """
+    digest = hashlib.sha256(f"{sequences.n_features} {sequences.dtype} {targets.shape}".encode())
+    digest.update(sequences.lengths.tobytes())
+    index = sequences.row_index()
+    for begin in range(0, len(index), _HASHED_ROWS):
+        digest.update(sequences.rows[index[begin : begin + _HASHED_ROWS]].tobytes())
+    digest.update(np.ascontiguousarray(targets).tobytes())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def warn_if_doubtful(X: Any, shape: tuple[int, ...]) -> None:
+    """Warn where `X`, of `shape`, was probably meant in another way than it was read."""
+    if len(shape) == 3:
+        _, steps, features = shape
+        # Few data have tens of features and a fraction as many steps; series stored channel first do.
+        if features >= max(32, 4 * steps):
+            warn(
+                f"X has shape {shape}, read as (sample, step, feature): {_count(steps, 'step')} of "
+                f"{features} features each. If it is {features} steps of {_count(steps, 'feature')}, pass "
+                "X.transpose(0, 2, 1)."
+            )
+        return
+    place = _time_place(X)
+    if place is not None:
+        warn(
+            f"X has {place}, but each row of a table is read as a sequence of one step, in no order. "
+            "For sequences pass a 3-D array (sample, step, feature)."
+        )
+
+
+def _time_place(X: Any) -> str | None:
+    index = getattr(X, "index", None)
+    kind = type(index).__name__
+    if kind in ("DatetimeIndex", "PeriodIndex", "TimedeltaIndex"):
+        return f"an index of times ({kind})"
+    for column in getattr(X, "columns", ()):
+        if str(column).lower() in _TIME_NAMES:
+            return f"a column {column!r}"
+    return None
+
+
+def _count(n: int, unit: str) -> str:
+    return f"{n:,} {unit}{'s' * (n != 1)}"

@@ -1,0 +1,157 @@
+"""Fitted estimators to model files and back."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sklearn
+from numpy.typing import NDArray
+
+from grulearn import __version__
+from grulearn.encoding import Scaling, TargetScaling
+from grulearn.engines import get_engine
+from grulearn.formats import ModelFileError, flatten, parameter_shapes, read_model, write_model
+from grulearn.spec import NetworkSpec
+
+if TYPE_CHECKING:
+    from grulearn.estimators._base import BaseGRU
+
+__all__ = ["load", "save_estimator"]
+
+# A file names its estimator, and only these are ever built: nothing in a file is executed.
+_ESTIMATORS = {"GRURegressor": "grulearn.estimators.regressor"}
+
+_HISTORY = ("loss_curve_", "validation_scores_", "best_loss_", "best_iter_", "n_iter_", "stop_reason_")
+_INPUT, _TARGET = "input_scaling.", "target_scaling."
+
+
+def save_estimator(estimator: BaseGRU, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator to `path`; see :meth:`GRURegressor.save`."""
+    arrays = {
+        **estimator.weights_,
+        **_prefixed(_INPUT, estimator._input_scaling.to_arrays()),
+        **_prefixed(_TARGET, estimator._target_scaling.to_arrays()),
+    }
+    names = getattr(estimator, "feature_names_in_", None)
+    params = estimator.get_params(deep=False)
+    metadata = {
+        "estimator": type(estimator).__name__,
+        "params": {name: _plain(value, estimator) for name, value in params.items()},
+        "spec": estimator.spec_.to_dict(),
+        "feature_names": None if names is None else [str(name) for name in names],
+        "n_features_in": estimator.n_features_in_,
+        "target": estimator._target_state(),
+        "sequence_lengths": list(estimator.sequence_lengths_),
+        "reading": estimator.reading_,
+        "seed": estimator._seed,
+        "history": {name.rstrip("_"): getattr(estimator, name) for name in _HISTORY},
+        "versions": _versions(),
+        "instruction_set": estimator.instruction_set_,
+        "data_fingerprint": estimator._fingerprint,
+    }
+    write_model(path, arrays, metadata)
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read a fitted estimator from a model file.
+
+    Parameters
+    ----------
+    path : path-like
+        What an estimator's `save` wrote.
+
+    Returns
+    -------
+    GRURegressor
+        It has the parameters and fitted attributes of the estimator that was saved, and predicts the
+        same bits on the same instruction set. A `random_state` that was a RandomState is the number
+        that was drawn from it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ModelFileError
+        If the file is no model of grulearn, is damaged, or was written by a newer version.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from grulearn import GRURegressor, load
+    >>> X = np.random.default_rng(0).normal(size=(40, 2))
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.gru")
+    >>> GRURegressor(4, max_iter=2, random_state=0).fit(X, X[:, 0]).save(path)
+    >>> load(path).predict(X[:3]).shape
+    (3,)
+    """
+    arrays, metadata = read_model(path)
+    place = os.fspath(path)
+    name = metadata.get("estimator")
+    if name not in _ESTIMATORS:
+        raise ModelFileError(
+            f"{place} holds a {name!r}, and this grulearn knows {', '.join(_ESTIMATORS)}: update grulearn "
+            "to load it"
+        )
+    kind = getattr(import_module(_ESTIMATORS[name]), name)
+    try:
+        estimator = kind(**metadata["params"])
+        _restore(estimator, arrays, metadata)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ModelFileError(f"{place} cannot be read as a {name}: {reason}") from error
+    return estimator
+
+
+def _restore(estimator: BaseGRU, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
+    spec = NetworkSpec.from_dict(metadata["spec"])
+    shapes = parameter_shapes(spec)
+    engine = get_engine("native")(spec)
+    engine.set_parameters(flatten({name: arrays[name] for name in shapes}, shapes))
+    estimator._engine = engine
+    estimator._input_scaling = Scaling.from_arrays(_with_prefix(_INPUT, arrays))
+    estimator._target_scaling = TargetScaling.from_arrays(_with_prefix(_TARGET, arrays))
+    estimator._set_target_state(metadata["target"])
+    estimator.n_features_in_ = metadata["n_features_in"]
+    estimator.n_outputs_ = spec.head.n_outputs
+    if metadata["feature_names"] is not None:
+        estimator.feature_names_in_ = np.array(metadata["feature_names"], dtype=object)
+    low, median, high = metadata["sequence_lengths"]
+    estimator.sequence_lengths_ = (low, median, high)
+    estimator.reading_ = metadata["reading"]
+    estimator._seed = metadata["seed"]
+    for name in _HISTORY:
+        setattr(estimator, name, metadata["history"][name.rstrip("_")])
+    estimator.instruction_set_ = metadata["instruction_set"]
+    estimator._fingerprint = metadata["data_fingerprint"]
+
+
+def _prefixed(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {prefix + name: values for name, values in arrays.items()}
+
+
+def _with_prefix(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+
+
+def _plain(value: Any, estimator: BaseGRU) -> Any:
+    """Return a constructor parameter as a JSON value."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.random.RandomState) or value is np.random:
+        return estimator._seed
+    return value
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "grulearn": __version__,
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+        "python": platform.python_version(),
+    }

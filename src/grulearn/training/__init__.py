@@ -1,0 +1,9 @@
+"""Training: the loop over epochs, and what comes before it."""
+
+from __future__ import annotations
+
+from grulearn.training.initialisation import draw_weights
+from grulearn.training.loop import EpochReport, LoopOptions, Outcome, train
+from grulearn.training.validation import hold_out
+
+__all__ = ["EpochReport", "LoopOptions", "Outcome", "draw_weights", "hold_out", "train"]

@@ -1,0 +1,74 @@
+"""grulearn evaluate: errors beside those of predicting the mean."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+from grulearn import load
+from grulearn.cli._scores import format_number, scores
+
+QUICK = ("--max-iter", "5", "--hidden-size", "4", "--random-state", "0")
+
+
+def rows(stdout):
+    """Return the numbers of each row of the table by its first words."""
+    lines = [line.split() for line in stdout.splitlines() if line.strip().startswith(("the model", "always"))]
+    return {" ".join(words[:-3]): [float(word.replace(",", "")) for word in words[-3:]] for words in lines}
+
+
+def test_prints_rmse_mae_and_r2_beside_the_mean_s(grulearn, csv, houses, model):
+    outcome = grulearn("evaluate", model, csv)
+    assert outcome.code == 0
+    assert outcome.stderr == ""
+    assert outcome.stdout.splitlines()[0] == f"{model} on {csv}, 60 rows"
+    predicted, truth = load(model).predict(houses[["rooms", "age"]]), houses.price
+    expected = [
+        root_mean_squared_error(truth, predicted),
+        mean_absolute_error(truth, predicted),
+        r2_score(truth, predicted),
+    ]
+    table = rows(outcome.stdout)
+    np.testing.assert_allclose(table["the model"], expected, rtol=5e-3, atol=1e-3)
+    np.testing.assert_allclose(table["always the mean"][0], np.std(truth), rtol=1e-3)
+    assert table["always the mean"][2] == 0.0
+
+
+def test_target_can_be_named(grulearn, csv, houses, model):
+    houses.rename(columns={"price": "paid"}).to_csv(csv, index=False)
+    assert grulearn("evaluate", model, csv, "--target", "paid").code == 0
+
+
+def test_model_that_does_not_know_its_target_asks_for_it(grulearn, csv, model, tmp_path):
+    load(model).save(tmp_path / "plain.gru")
+    error = grulearn("evaluate", tmp_path / "plain.gru", csv).error
+    assert error.endswith("does not say which column it predicts; add --target COLUMN")
+
+
+def test_several_targets_have_their_own_rows(grulearn, csv, tmp_path):
+    path = tmp_path / "model.gru"
+    grulearn("fit", csv, "--target", "price", "--target", "age", "--output", path, *QUICK)
+    assert list(rows(grulearn("evaluate", path, csv).stdout)) == [
+        "the model for price", "always the mean for price", "the model for age", "always the mean for age",
+    ]  # fmt: skip
+
+
+def test_one_row_has_no_r2(grulearn, csv, houses, model):
+    houses.head(1).to_csv(csv, index=False)
+    outcome = grulearn("evaluate", model, csv)
+    assert outcome.code == 0
+    assert outcome.stdout.count("undefined") == 2
+    assert ", 1 row\n" in outcome.stdout
+
+
+def test_scores_of_a_known_case():
+    got = scores(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 6.0]))
+    assert got.rmse == pytest.approx(np.sqrt(3))
+    assert got.mae == 1.0
+    assert got.r2 == pytest.approx(1 - 9 / 2)
+
+
+@pytest.mark.parametrize(("value", "text"), [(54321.4, "54,321"), (1.23456, "1.235"), (0.0001, "0.0001")])
+def test_numbers_keep_what_matters(value, text):
+    assert format_number(value) == text

@@ -1,0 +1,149 @@
+"""The native engine keeps the protocol's promises on top of the core."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from grulearn import _core
+from grulearn.engines import Engine, OptimizerOptions, get_engine
+from grulearn.formats import flatten, parameter_shapes, unflatten
+from grulearn.sequences import Sequences
+from grulearn.spec import CellSpec, HeadSpec, InputSpec, NetworkSpec
+from grulearn.training import draw_weights
+
+SPEC = NetworkSpec(
+    InputSpec(3),
+    CellSpec(5, num_layers=2, bidirectional=True, reset_after=False, bias=False),
+    head=HeadSpec(2),
+)
+
+
+@pytest.fixture
+def engine() -> Engine:
+    engine = get_engine("native")(SPEC)
+    shapes = parameter_shapes(SPEC)
+    engine.set_parameters(flatten(draw_weights(shapes, "pytorch", np.random.default_rng(0)), shapes))
+    return engine
+
+
+@pytest.fixture
+def data() -> Sequences:
+    return Sequences(np.random.default_rng(1).normal(size=(60, 3)).astype(np.float32), [0, 10, 5], [8, 8, 8])
+
+
+@pytest.fixture
+def targets() -> np.ndarray:
+    return np.random.default_rng(2).normal(size=(3, 2)).astype(np.float32)
+
+
+def test_unknown_engines_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="none called 'nativ'.*native"):
+        get_engine("nativ")
+
+
+def test_options_of_the_specification_reach_the_core(engine: Engine) -> None:
+    assert engine.spec == SPEC
+    assert len(engine.parameters()) == sum(int(np.prod(s)) for s in parameter_shapes(SPEC).values())
+    assert engine.instruction_set == _core.instruction_set()
+
+
+def test_each_option_of_the_cell_changes_the_answer(data: Sequences) -> None:
+    answers = set()
+    for reset_after in (True, False):
+        for bias in (True, False):
+            spec = NetworkSpec(
+                InputSpec(3), CellSpec(4, reset_after=reset_after, bias=bias), head=HeadSpec(1)
+            )
+            shapes = parameter_shapes(spec)
+            engine = get_engine("native")(spec)
+            weights = {n: np.resize([0.3, -0.5, 0.8, 0.1, -0.2], s) for n, s in shapes.items()}
+            engine.set_parameters(flatten(weights, shapes))
+            answers.add(float(engine.predict(data)[0, 0]))
+    assert len(answers) == 4
+
+
+def test_weights_go_in_and_out_unchanged(engine: Engine) -> None:
+    values = np.arange(len(engine.parameters()), dtype=np.float32)
+    engine.set_parameters(values)
+    values[:] = 0
+    np.testing.assert_array_equal(engine.parameters(), np.arange(len(values)))
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))])
+def test_copies_predict_the_same_and_are_independent(engine: Engine, data: Sequences, duplicate) -> None:
+    before = engine.predict(data)
+    twin = duplicate(engine)
+    np.testing.assert_array_equal(twin.predict(data), before)
+    twin.set_parameters(np.zeros_like(engine.parameters()))
+    np.testing.assert_array_equal(engine.predict(data), before)
+
+
+def test_an_epoch_is_its_parts(engine: Engine, data: Sequences, targets: np.ndarray) -> None:
+    """run_epoch does what accumulate, gradients and apply do, batch by batch."""
+    options = OptimizerOptions(batch_size=2, weight_decay=0.1, clip_norm=0.01)
+    twin = copy.deepcopy(engine)
+    order = np.array([2, 0, 1])
+    losses = engine.trainer(data, targets, options).run_epoch(order, 0.01)
+    trainer = twin.trainer(data, targets, options)
+    parts = []
+    for batch in (order[:2], order[2:]):
+        loss_sum, weight_sum = trainer.accumulate(batch)
+        assert weight_sum == 2 * len(batch)  # two outputs
+        parts.append(loss_sum / weight_sum)
+        trainer.apply(0.01, weight_sum)
+    np.testing.assert_allclose(losses, parts, rtol=1e-6)
+    np.testing.assert_allclose(engine.parameters(), twin.parameters(), rtol=1e-5, atol=1e-7)
+
+
+def test_the_loss_is_the_mean_squared_error_before_the_update(
+    engine: Engine, data: Sequences, targets: np.ndarray
+) -> None:
+    expected = np.square(engine.predict(data) - targets).mean()
+    losses = engine.trainer(data, targets, OptimizerOptions(batch_size=3)).run_epoch(None, 0.01)
+    np.testing.assert_allclose(losses, [expected], rtol=1e-5)
+
+
+def test_adams_first_step_has_the_learning_rate(engine: Engine, data: Sequences, targets: np.ndarray) -> None:
+    before = engine.parameters()
+    trainer = engine.trainer(data, targets, OptimizerOptions(batch_size=3))
+    trainer.accumulate(np.arange(3))
+    gradients = trainer.gradients() / 6
+    trainer.apply(0.01, 6.0)
+    clear = np.abs(gradients) > 1e-4  # where epsilon, 1e-8, does not matter
+    assert clear.sum() > 100
+    np.testing.assert_allclose(
+        (engine.parameters() - before)[clear], -0.01 * np.sign(gradients[clear]), rtol=1e-3
+    )
+
+
+def test_weight_decay_leaves_biases_alone(data: Sequences) -> None:
+    spec = NetworkSpec(InputSpec(3), CellSpec(4), head=HeadSpec(1))
+    shapes = parameter_shapes(spec)
+    ones = flatten({name: np.ones(shape) for name, shape in shapes.items()}, shapes)
+    moved = {}
+    for decay in (0.0, 0.5):
+        engine = get_engine("native")(spec)
+        engine.set_parameters(ones)
+        trainer = engine.trainer(
+            data, np.zeros((3, 1), np.float32), OptimizerOptions(batch_size=3, weight_decay=decay)
+        )
+        trainer.run_epoch(None, 0.1)
+        moved[decay] = unflatten(engine.parameters(), shapes)
+    for name in shapes:
+        shrunk = 0.0 if "bias" in name else 0.1 * 0.5
+        np.testing.assert_allclose(moved[0.0][name] - moved[0.5][name], shrunk, atol=1e-6)
+
+
+def test_threads_do_not_change_a_bit(engine: Engine) -> None:
+    rng = np.random.default_rng(3)
+    data = Sequences.from_array(rng.normal(size=(200, 4, 3)).astype(np.float32))
+    targets = rng.normal(size=(200, 2)).astype(np.float32)
+    twin = copy.deepcopy(engine)
+    np.testing.assert_array_equal(engine.predict(data, 1), engine.predict(data, 2))
+    for e, n_jobs in ((engine, 1), (twin, 2)):
+        e.trainer(data, targets, OptimizerOptions(batch_size=64, n_jobs=n_jobs)).run_epoch(None, 0.01)
+    np.testing.assert_array_equal(engine.parameters(), twin.parameters())
