@@ -13,7 +13,7 @@ static void adam(const AdamStep& a) {
         store(a.second_moment + i, v);
         const vec denominator = fma(square_root(v), splat(a.second_correction), splat(a.epsilon));
         const vec p = load(a.parameters + i) * splat(a.decay_factor);
-        store(a.parameters + i, p - splat(a.step_size) * m / denominator);
+        store(a.parameters + i, p - divide(splat(a.step_size) * m, denominator));
     }
 }
 

@@ -75,20 +75,29 @@ static void weight_gradient(const WeightGradient& a) {
     }
 }
 
-static void bias_gradient(const BiasGradient& a) {
-    const int64_t slots = a.shape.slots();
+template <int Slots>
+static void bias_gradient_of(const BiasGradient& a) {
+    constexpr int from[6] = {0, 1, 2, 0, 1, Slots - 1};  // reset_after=False adds b_n and c_n to the same sum
     for (int64_t begin = 0; begin < a.count; begin += kBlock) {
         const int64_t end = begin + kBlock < a.count ? begin + kBlock : a.count;
         for (int64_t panel = a.panel_begin; panel < a.panel_end; ++panel) {
-            vec sum[4] = {};
+            vec sum[Slots] = {};
             for (int64_t row = begin; row < end; ++row) {
-                const float* g = a.gates + row * a.gates_stride + panel * slots * V;
-                for (int64_t s = 0; s < slots; ++s) sum[s] += load(g + s * V);
+                const float* g = a.gates + row * a.gates_stride + panel * Slots * V;
+                GRULEARN_UNROLL
+                for (int s = 0; s < Slots; ++s) sum[s] += load(g + s * V);
             }
-            if (!a.shape.reset_after) sum[3] = sum[2];  // b_n and c_n are added to the same sum
             float* out = a.out + panel * 6 * V;
-            const int from[6] = {0, 1, 2, 0, 1, 3};
+            GRULEARN_UNROLL
             for (int i = 0; i < 6; ++i) store(out + i * V, load(out + i * V) + sum[from[i]]);
         }
+    }
+}
+
+static void bias_gradient(const BiasGradient& a) {
+    if (a.shape.reset_after) {
+        bias_gradient_of<4>(a);
+    } else {
+        bias_gradient_of<3>(a);
     }
 }

@@ -20,22 +20,6 @@ GRULEARN_INLINE vec load(const float* p) { return *reinterpret_cast<const vec_un
 GRULEARN_INLINE void store(float* p, vec x) { *reinterpret_cast<vec_unaligned*>(p) = x; }
 GRULEARN_INLINE vec splat(float x) { return x - vec{}; }
 
-// The first `lanes` floats; the rest are zero and their memory is not touched.
-GRULEARN_INLINE vec load_partial(const float* p, int64_t lanes) {
-    if (lanes >= V) return load(p);
-    vec x{};
-    for (int64_t i = 0; i < lanes; ++i) x[i] = p[i];
-    return x;
-}
-
-GRULEARN_INLINE void store_partial(float* p, vec x, int64_t lanes) {
-    if (lanes >= V) {
-        store(p, x);
-        return;
-    }
-    for (int64_t i = 0; i < lanes; ++i) p[i] = x[i];
-}
-
 // a * b + c. Always explicit, and contraction is off: a compiler that fuses by itself does it differently in each
 // instantiation, and then a row's result depends on the tile it was computed in.
 #if defined(__AVX512F__)
@@ -56,8 +40,37 @@ GRULEARN_INLINE vec square_root(vec x) { return (vec)_mm_sqrt_ps((__m128)x); }
 #error "no vector kernels for this processor: grulearn supports x86-64 and AArch64"
 #endif
 
-// a / b for b in [1, 1e38]. On AVX-512 an approximate reciprocal (14 bits) and one Newton step, within 1.5 ulp: Intel's
-// 512-bit division takes 16 cycles and made activations half of a forward step at H = 32.
+// The first `lanes` floats; the rest are zero and their memory is not touched.
+#if defined(__AVX512F__)
+GRULEARN_INLINE __mmask16 first_lanes(int64_t lanes) { return static_cast<__mmask16>((1U << lanes) - 1U); }
+GRULEARN_INLINE vec load_partial(const float* p, int64_t lanes) {
+    return lanes >= V ? load(p) : (vec)_mm512_maskz_loadu_ps(first_lanes(lanes), p);
+}
+GRULEARN_INLINE void store_partial(float* p, vec x, int64_t lanes) {
+    if (lanes >= V) {
+        store(p, x);
+    } else {
+        _mm512_mask_storeu_ps(p, first_lanes(lanes), (__m512)x);
+    }
+}
+#else
+GRULEARN_INLINE vec load_partial(const float* p, int64_t lanes) {
+    if (lanes >= V) return load(p);
+    vec x{};
+    for (int64_t i = 0; i < lanes; ++i) x[i] = p[i];
+    return x;
+}
+GRULEARN_INLINE void store_partial(float* p, vec x, int64_t lanes) {
+    if (lanes >= V) {
+        store(p, x);
+        return;
+    }
+    for (int64_t i = 0; i < lanes; ++i) p[i] = x[i];
+}
+#endif
+
+// a / b for b in [1e-38, 1e38]. On AVX-512 an approximate reciprocal (14 bits) and one Newton step, within 1.5 ulp:
+// Intel's 512-bit division takes 16 cycles and made activations half of a forward step at H = 32.
 #if defined(__AVX512F__)
 GRULEARN_INLINE vec divide(vec a, vec b) {
     const vec y = (vec)_mm512_maskz_rcp14_ps(kAllLanes, (__m512)b);

@@ -35,17 +35,26 @@ public:
           shape_(cell.shape()),
           padded_(cell.padded_hidden()),
           row_(shape_.slots() * padded_),
+          cell_size_(cell.network->layout().cells[static_cast<std::size_t>(cell.index())].size),
           threads_(worthwhile_threads(n_jobs, 2 * multiply_adds(shape_, plan_.row_steps()))),
           group_(group_size(plan_.rows, threads_)) {}
 
     void run() {
         for (std::int64_t end = plan_.steps; end > 0;) {
             const Chunk chunk = chunk_before(plan_, shape_.hidden, end);
-            gate_gradients(chunk);
-            parameter_gradients(chunk);
+            if (!shape_.reset_after) {
+                scratch_.reset_states.resize((offset(chunk.end) - offset(chunk.begin)) * padded_);
+            }
+            const std::int64_t shards = chunk.end - chunk.begin > 1 ? 1 : shards_of(active(chunk.begin), cell_size_);
+            if (shards > 1) {
+                backward_in_shards(chunk, shards);
+            } else {
+                gate_gradients(chunk);
+                parameter_gradients(chunk);
+            }
             end = chunk.begin;
         }
-        if (gradients_.want_h0 && plan_.steps > 0) initial_state_gradient();
+        if (gradients_.want_h0) initial_state_gradient();
     }
 
 private:
@@ -62,19 +71,24 @@ private:
     }
 
     void gate_gradients(const Chunk& chunk) {
-        if (!shape_.reset_after) {
-            scratch_.reset_states.resize((offset(chunk.end) - offset(chunk.begin)) * padded_);
-        }
         parallel_for(threads_, (active(chunk.begin) + group_ - 1) / group_, [&](std::int64_t item, int) {
             for (std::int64_t t = chunk.end - 1; t >= chunk.begin; --t) {
                 const std::int64_t begin = item * group_;
-                const std::int64_t end = std::min(begin + group_, active(t));
-                // Rows whose last step is t receive nothing from step t + 1.
-                const std::int64_t running = std::clamp(active(t + 1), begin, std::max(begin, end));
-                if (begin < running) backward_rows(chunk, t, begin, running, true);
-                if (running < end) backward_rows(chunk, t, running, end, false);
+                backward_group(chunk, t, begin, std::min(begin + group_, active(t)));
             }
         });
+    }
+
+    void backward_group(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end) const {
+        // Rows whose last step is t receive nothing from step t + 1, and begin with the gradient of their final state.
+        const std::int64_t running = std::clamp(active(t + 1), begin, std::max(begin, end));
+        for (std::int64_t i = running; i < end; ++i) start_carry(i);
+        if (begin < running) backward_rows(chunk, t, begin, running, true);
+        if (running < end) backward_rows(chunk, t, running, end, false);
+    }
+
+    void start_carry(std::int64_t row) const {
+        gradients_.final_states.copy(row, shape_.hidden, padded_, gradients_.carry + row * padded_);
     }
 
     void backward_rows(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end, bool has_next) const {
@@ -103,7 +117,8 @@ private:
     }
 
     void initial_state_gradient() {
-        const std::int64_t rows = active(0);
+        const std::int64_t rows = plan_.steps == 0 ? 0 : active(0);
+        for (std::int64_t i = rows; i < plan_.rows; ++i) start_carry(i);  // sequences without steps
         parallel_for(threads_, (rows + group_ - 1) / group_, [&](std::int64_t item, int) {
             const std::int64_t begin = item * group_;
             BackwardStep step = common_step();
@@ -197,34 +212,40 @@ private:
     void parameter_gradients(const Chunk& chunk) {
         const Sums sums = sums_of(chunk);
         const std::int64_t count = offset(chunk.end) - offset(chunk.begin);
-        // Row-steps without a previous state add nothing to dU.
-        const std::int64_t skipped = chunk.begin == 0 && data_.h0 == nullptr ? active(0) : 0;
-        const std::int64_t size = cell_.network->layout().cells[static_cast<std::size_t>(cell_.index())].size;
-        const std::int64_t shards = shards_of(count, size);
         const int threads = worthwhile_threads(threads_, multiply_adds(shape_, count));
-        if (shards == 1) {
-            sum_by_panel(sums.part(0, count, skipped, sums.w.out), threads);
-            return;
-        }
-        float* partial = scratch_.shards.resize(shards * size);
-        parallel_for(threads, shards, [&](std::int64_t shard, int) {
-            float* out = partial + shard * size;
-            std::fill_n(out, size, 0.0F);
-            sum_by_panel(sums.part(count * shard / shards, count * (shard + 1) / shards, skipped, out), 1);
-        });
-        for (std::int64_t shard = 0; shard < shards; ++shard) {
-            for (std::int64_t i = 0; i < size; ++i) sums.w.out[i] += partial[shard * size + i];
-        }
+        sum_by_panel(sums.part(0, count, without_state(chunk), sums.w.out), threads);
     }
 
-    // Many rows and a small cell: the rows are cut into shards with a sum of their own each, so that a thread sums the
-    // gate gradients that it has just made and that are in its cache (with one sum for all, two threads were no faster
-    // than one on 506 rows and 32 units). By the data's shape only; a power of two, as threads often are.
-    static std::int64_t shards_of(std::int64_t count, std::int64_t cell_size) {
-        constexpr std::int64_t kShardRows = 128, kMaxShards = 8, kMaxCell = 32 * 1024;
-        std::int64_t shards = 1;
-        while (shards < kMaxShards && 2 * shards * kShardRows <= count && cell_size <= kMaxCell) shards *= 2;
-        return shards;
+    // Row-steps of a chunk that have no previous state and add nothing to dU.
+    [[nodiscard]] std::int64_t without_state(const Chunk& chunk) const {
+        return chunk.begin == 0 && data_.h0 == nullptr ? active(0) : 0;
+    }
+
+    // A chunk of one step with many rows: each shard of rows goes all the way, with sums of its own.
+    void backward_in_shards(const Chunk& chunk, std::int64_t shards) {
+        const Sums sums = sums_of(chunk);
+        const std::int64_t rows = active(chunk.begin);
+        const std::int64_t skipped = without_state(chunk);
+        float* partial = scratch_.shards.resize(shards * cell_size_);
+        // dU stands between the others and gets nothing from a first step.
+        const std::int64_t u_begin = sums.u[0].out - sums.w.out;
+        const std::int64_t u_end = u_begin + (skipped < rows ? 0 : 3 * shape_.hidden * padded_);
+        parallel_for(threads_, shards, [&](std::int64_t shard, int) {
+            const std::int64_t begin = rows * shard / shards;
+            const std::int64_t end = rows * (shard + 1) / shards;
+            for (std::int64_t i = begin; i < end; i += kMaxGroup) {
+                backward_group(chunk, chunk.begin, i, std::min(end, i + kMaxGroup));
+            }
+            float* out = partial + shard * cell_size_;
+            std::fill(out, out + u_begin, 0.0F);
+            std::fill(out + u_end, out + cell_size_, 0.0F);
+            sum_by_panel(sums.part(begin, end, skipped, out), 1);
+        });
+        for (std::int64_t shard = 0; shard < shards; ++shard) {
+            const float* from = partial + shard * cell_size_;
+            for (std::int64_t i = 0; i < u_begin; ++i) sums.w.out[i] += from[i];
+            for (std::int64_t i = u_end; i < cell_size_; ++i) sums.w.out[i] += from[i];
+        }
     }
 
     // Each item owns a part of the output (one panel, some inputs), so no two threads add to the same sum.
@@ -265,7 +286,8 @@ private:
     BackwardScratch& scratch_;
     const CellShape shape_;
     const std::int64_t padded_;
-    const std::int64_t row_;  // floats of gates a row-step
+    const std::int64_t row_;        // floats of gates a row-step
+    const std::int64_t cell_size_;  // floats of its packed parameters
     const int threads_;
     const std::int64_t group_;
 };

@@ -48,9 +48,19 @@ std::int64_t group_size(std::int64_t rows, int threads);
 // body(begin, end) for blocks of rows, cut by the number of rows alone.
 template <class Body>
 void for_row_blocks(int threads, std::int64_t rows, const Body& body) {
-    parallel_for(threads, (rows + kMaxGroup - 1) / kMaxGroup, [&](std::int64_t block, int) {
-        body(block * kMaxGroup, std::min(rows, (block + 1) * kMaxGroup));
-    });
+    parallel_for(threads, (rows + kMaxGroup - 1) / kMaxGroup,
+                 [&](std::int64_t block, int) { body(block * kMaxGroup, std::min(rows, (block + 1) * kMaxGroup)); });
+}
+
+// Into how many shards of rows a sum over them is cut, each with a sum of its own, when the result is so small that
+// adding the shards costs little: a thread then sums what it has just made and what is in its cache (with one sum for
+// all, two threads were no faster than one on 506 rows and 32 units). By the data's shape only; a power of two, as
+// numbers of threads often are.
+constexpr std::int64_t shards_of(std::int64_t rows, std::int64_t result_size) {
+    constexpr std::int64_t kShardRows = 128, kMaxShards = 8, kMaxResult = 32 * 1024;
+    std::int64_t shards = 1;
+    while (shards < kMaxShards && 2 * shards * kShardRows <= rows && result_size <= kMaxResult) shards *= 2;
+    return shards;
 }
 
 // Threads worth waking for so many multiply-adds: waking one costs about as much as 250,000 of them.
@@ -60,10 +70,25 @@ std::int64_t multiply_adds(const CellShape& shape, std::int64_t row_steps);
 // gates: row-steps * slots * padded hidden floats to save for the backward pass, or null: inference.
 void forward_cell(const Cell& cell, const CellData& data, float* gates, int n_jobs);
 
+// Gradients of one vector for each row of the plan: that of row i at base + place[i] * stride (place null: i).
+struct RowGradients {
+    const float* base = nullptr;  // null: all zero
+    std::int64_t stride = 0;
+    const std::int64_t* place = nullptr;
+
+    // Writes `size` floats for row i, then zeros up to `padded`.
+    void copy(std::int64_t i, std::int64_t size, std::int64_t padded, float* to) const {
+        const std::int64_t copied = base == nullptr ? 0 : size;
+        if (base != nullptr) std::copy_n(base + (place == nullptr ? i : place[i]) * stride, size, to);
+        std::fill(to + copied, to + padded, 0.0F);
+    }
+};
+
 struct CellGradients {
     float* gates = nullptr;            // in: as saved; out: gate gradients
     RowSpace d_states;                 // gradients of the states as outputs; base null: none
-    float* carry = nullptr;  // [rows][padded hidden] in: gradient of the final states; out: of h0, if wanted
+    RowGradients final_states;         // of this cell
+    float* carry = nullptr;            // [rows][padded hidden] scratch; out: the gradient of h0, if wanted
     bool want_h0 = false;
     float* d_parameters = nullptr;  // packed, of the whole network, added to
     const float* u_t = nullptr;  // U transposed (kernels.hpp)

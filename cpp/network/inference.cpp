@@ -25,8 +25,8 @@ void Network::forward(const SequencesView& sequences, const float* h0, float* ou
         const RowSpace layer_states = cell.layer + 1 == config_.num_layers
                                           ? top
                                           : RowSpace{lower, config_.state_size(), RowSpace::Order::time, nullptr};
-        final_states(cell, plan, layer_states, h0, h_n + index * cell_size, config_.hidden_size, plan.sequence.data(), 0,
-                     plan.rows);
+        final_states(cell, plan, layer_states, h0, h_n + index * cell_size, config_.hidden_size, plan.sequence.data(),
+                     0, plan.rows);
     }
 }
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "thread_pool.hpp"
-
 namespace grulearn {
 
 namespace {
@@ -104,22 +102,11 @@ const float* Recording::transpose_input(const Cell& cell) {
     return w_t;
 }
 
-// The carry before the last step is the gradient of the final state.
-void Recording::start_carry(const Cell& cell, const OutputGradients& given) {
-    const std::int64_t padded = cell.padded_hidden();
-    const std::int64_t hidden = network_.config().hidden_size;
-    float* carry = carry_.resize(plan_->rows * padded);
-    const bool none = given.final_states == nullptr || cell.index() < given.first_cell;
-    const float* from = none ? nullptr : given.final_states + (cell.index() - given.first_cell) * given.cell_stride;
-    const int threads = worthwhile_threads(n_jobs_, multiply_adds(cell.shape(), plan_->row_steps()));
-    for_row_blocks(threads, plan_->rows, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i) {
-            float* to = carry + i * padded;
-            const std::int64_t copied = none ? 0 : hidden;
-            if (!none) std::copy_n(from + (given.place == nullptr ? i : given.place[i]) * given.row_stride, hidden, to);
-            std::fill(to + copied, to + padded, 0.0F);
-        }
-    });
+RowGradients Recording::OutputGradients::of(const Cell& cell) const {
+    if (final_states.base == nullptr || cell.index() < first_cell) return {};
+    RowGradients own = final_states;
+    own.base += (cell.index() - first_cell) * cell_stride;
+    return own;
 }
 
 void Recording::backward(const OutputGradients& given, const InputGradients& wanted) {
@@ -133,8 +120,7 @@ void Recording::backward(const OutputGradients& given, const InputGradients& wan
         }
         for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
             const Cell cell{&network_, layer, direction};
-            start_carry(cell, given);
-            backward_one_cell(cell, d_states, wanted);
+            backward_one_cell(cell, d_states, given.of(cell), wanted);
             if (d_inputs.base != nullptr) {
                 const float* gates = gates_[static_cast<std::size_t>(cell.index())].data();
                 const float* w_t = transpose_input(cell);
@@ -145,7 +131,8 @@ void Recording::backward(const OutputGradients& given, const InputGradients& wan
     }
 }
 
-void Recording::backward_one_cell(const Cell& cell, const RowSpace& d_states, const InputGradients& wanted) {
+void Recording::backward_one_cell(const Cell& cell, const RowSpace& d_states, const RowGradients& final_states,
+                                  const InputGradients& wanted) {
     const std::int64_t hidden = network_.config().hidden_size;
     // With one step and no h0, U takes no part.
     if (plan_->steps > 1 || h0_ != nullptr || wanted.h0 != nullptr) transpose_recurrent(cell);
@@ -154,7 +141,8 @@ void Recording::backward_one_cell(const Cell& cell, const RowSpace& d_states, co
     CellGradients gradients;
     gradients.gates = gates_[static_cast<std::size_t>(cell.index())].data();
     if (d_states.base != nullptr) gradients.d_states = column(d_states, cell.direction * hidden);
-    gradients.carry = carry_.data();
+    gradients.final_states = final_states;
+    gradients.carry = carry_.resize(plan_->rows * cell.padded_hidden());
     gradients.want_h0 = wanted.h0 != nullptr;
     gradients.d_parameters = wanted.parameters;
     gradients.u_t = u_t_.data();

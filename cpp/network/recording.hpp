@@ -31,23 +31,24 @@ public:
 
     struct OutputGradients {
         RowSpace outputs;  // of the top layer's states; base null: none
-        // Of the final states of the cells from first_cell on, placed as in final_states; null: none.
-        const float* final_states = nullptr;
-        std::int64_t first_cell = 0, cell_stride = 0, row_stride = 0;
-        const std::int64_t* place = nullptr;
+        // Of the final states of the cells from first_cell on; those of the next cell stand cell_stride floats on.
+        RowGradients final_states;
+        std::int64_t first_cell = 0, cell_stride = 0;
+
+        [[nodiscard]] RowGradients of(const Cell& cell) const;
     };
     struct InputGradients {
         float* parameters = nullptr;  // packed, added to
-        RowSpace rows;                // base null: not wanted
-        float* h0 = nullptr;          // [cell][N][H]; null: not wanted
+        RowSpace rows;  // base null: not wanted
+        float* h0 = nullptr;  // [cell][N][H]; null: not wanted
     };
     void backward(const OutputGradients& given, const InputGradients& wanted);
 
 private:
-    void backward_one_cell(const Cell& cell, const RowSpace& d_states, const InputGradients& wanted);
+    void backward_one_cell(const Cell& cell, const RowSpace& d_states, const RowGradients& final_states,
+                           const InputGradients& wanted);
     void transpose_recurrent(const Cell& cell);
     const float* transpose_input(const Cell& cell);
-    void start_carry(const Cell& cell, const OutputGradients& given);
 
     const Network& network_;
     int n_jobs_;
@@ -55,8 +56,8 @@ private:
     RowSpace rows_;
     const float* h0_ = nullptr;
     std::vector<Buffer> states_;  // [layer]
-    std::vector<Buffer> gates_;   // [cell]
-    Buffer d_states_[2];          // of a layer and of the one below
+    std::vector<Buffer> gates_;  // [cell]
+    Buffer d_states_[2];  // of a layer and of the one below
     Buffer carry_, u_t_, u_t_candidate_, w_t_;
     BackwardScratch scratch_;
 };

@@ -53,10 +53,8 @@ void Tape::backward(const float* d_outputs, const float* d_h_n, float* d_paramet
     Recording::OutputGradients given;
     given.outputs = {const_cast<float*>(d_outputs), config.state_size(), RowSpace::Order::sequence,
                      own.plan.output_start.data()};
-    given.final_states = d_h_n;
+    given.final_states = {d_h_n, config.hidden_size, own.plan.sequence.data()};
     given.cell_stride = own.plan.rows * config.hidden_size;
-    given.row_stride = config.hidden_size;
-    given.place = own.plan.sequence.data();
     Recording::InputGradients wanted;
     wanted.parameters = d_parameters;
     wanted.rows = {d_rows, config.input_size, RowSpace::Order::sequence, own.plan.output_start.data()};

@@ -28,10 +28,9 @@ public:
         recording_.forward(plan_, caller_rows(plan_, sequences), nullptr);
         const LossSum loss = head(targets, batch, gradients);
         Recording::OutputGradients given;
-        given.final_states = d_finals_.data();
+        given.final_states = {d_finals_.data(), config.state_size(), nullptr};
         given.first_cell = (config.num_layers - 1) * config.directions();
         given.cell_stride = config.hidden_size;
-        given.row_stride = config.state_size();
         Recording::InputGradients wanted;
         wanted.parameters = gradients;
         recording_.backward(given, wanted);
@@ -49,20 +48,47 @@ private:
         errors_.resize(plan_.rows * outputs);
         d_finals_.resize(plan_.rows * inputs);
         losses_.assign(static_cast<std::size_t>(plan_.rows), 0.0);
-        const int threads = worthwhile_threads(n_jobs_, 8 * plan_.rows * inputs * outputs);
-        for_row_blocks(threads, plan_.rows,
-                       [&](std::int64_t begin, std::int64_t end) { head_rows(targets, batch, begin, end); });
+        // As many threads as the top layer had: each then finds its own rows in its cache.
+        const Cell top{&network_, config.num_layers - 1, 0};
+        const int threads = worthwhile_threads(n_jobs_, multiply_adds(top.shape(), plan_.row_steps()));
+        float* weight_gradient = gradients + network_.layout().head_weight;
+        float* bias_gradient = gradients + network_.layout().head_bias;
+        const std::int64_t size = outputs * (inputs + 1);
+        const std::int64_t shards = shards_of(plan_.rows, size);
+        if (shards == 1) {
+            for_row_blocks(threads, plan_.rows,
+                           [&](std::int64_t begin, std::int64_t end) { head_rows(targets, batch, begin, end); });
+            head_gradient(0, plan_.rows, weight_gradient, bias_gradient);
+        } else {
+            float* partial = shards_.resize_zeroed(shards * size);
+            parallel_for(threads, shards, [&](std::int64_t shard, int) {
+                const std::int64_t begin = plan_.rows * shard / shards;
+                const std::int64_t end = plan_.rows * (shard + 1) / shards;
+                head_rows(targets, batch, begin, end);
+                head_gradient(begin, end, partial + shard * size, partial + shard * size + outputs * inputs);
+            });
+            for (std::int64_t shard = 0; shard < shards; ++shard) {
+                const float* from = partial + shard * size;
+                for (std::int64_t i = 0; i < outputs * inputs; ++i) weight_gradient[i] += *from++;
+                for (std::int64_t i = 0; i < outputs; ++i) bias_gradient[i] += *from++;
+            }
+        }
+        return {std::accumulate(losses_.begin(), losses_.end(), 0.0), static_cast<double>(plan_.rows * outputs)};
+    }
 
+    // Adds the gradient of the head's parameters from rows [begin, end).
+    void head_gradient(std::int64_t begin, std::int64_t end, float* dw, float* db) {
+        const std::int64_t inputs = network_.config().state_size();
+        const std::int64_t outputs = network_.config().output_size;
         HeadWeightGradient weight;
-        weight.rows = plan_.rows;
+        weight.rows = end - begin;
         weight.inputs = inputs;
         weight.outputs = outputs;
-        weight.x = finals_.data();
-        weight.d_out = errors_.data();
-        weight.dw = gradients + network_.layout().head_weight;
-        weight.db = gradients + network_.layout().head_bias;
+        weight.x = finals_.data() + begin * inputs;
+        weight.d_out = errors_.data() + begin * outputs;
+        weight.dw = dw;
+        weight.db = db;
         network_.kernels().head_weight_gradient(weight);
-        return {std::accumulate(losses_.begin(), losses_.end(), 0.0), static_cast<double>(plan_.rows * outputs)};
     }
 
     // The part of the head that is independent for each row.
@@ -72,8 +98,8 @@ private:
         const std::int64_t outputs = config.output_size;
         const std::int64_t rows = end - begin;
         for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
-            recording_.final_states_of(config.num_layers - 1, direction, finals_.data() + direction * config.hidden_size,
-                                       inputs, nullptr, begin, end);
+            recording_.final_states_of(config.num_layers - 1, direction,
+                                       finals_.data() + direction * config.hidden_size, inputs, nullptr, begin, end);
         }
         const float* w = network_.packed() + network_.layout().head_weight;
         float* errors = errors_.data() + begin * outputs;
@@ -112,7 +138,7 @@ private:
     Recording recording_;
     BatchPlan plan_;
     const std::int64_t* planned_ = nullptr;
-    Buffer finals_, d_finals_, errors_;
+    Buffer finals_, d_finals_, errors_, shards_;
     std::vector<double> losses_;  // by row
 };
 
@@ -183,7 +209,7 @@ void Trainer::apply(double learning_rate, double weight, const float* gradients)
     double scale = 1.0 / weight;
     if (optimizer_.clip_norm > 0.0) {
         const double norm = std::sqrt(network_.kernels().sum_of_squares(from, network_.layout().packed_size)) * scale;
-        if (norm > optimizer_.clip_norm) scale *= optimizer_.clip_norm / norm;
+        if (norm > optimizer_.clip_norm) scale *= optimizer_.clip_norm / (norm + 1e-6);  // 1e-6: as torch clips
     }
     ++steps_;
     const auto t = static_cast<double>(steps_);

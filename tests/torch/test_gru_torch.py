@@ -115,7 +115,7 @@ def test_gradients_are_torchs(n_features, hidden_size, num_layers, bidirectional
 
 @pytest.mark.parametrize(("weight_decay", "clip_norm"), [(0.0, None), (0.0, 0.5), (0.1, 0.5)])
 def test_training_is_torchs(weight_decay, clip_norm):
-    """The loss of 200 Adam steps on sequences, from the same weights."""
+    """The loss of 100 Adam steps on sequences, from the same weights."""
     rng = np.random.default_rng(4)
     n, n_steps, n_features, hidden_size = 40, 6, 5, 18
     x = rng.standard_normal((n, n_steps, n_features)).astype(np.float32)
@@ -135,12 +135,13 @@ def test_training_is_torchs(weight_decay, clip_norm):
     ]
     optimizer = torch.optim.AdamW(groups, lr=0.003)
     tensor, target = torch.tensor(x, dtype=torch.float64), torch.tensor(y, dtype=torch.float64)
-    for _ in range(200):
+    for _ in range(100):
         optimizer.zero_grad()
         loss = torch.nn.functional.mse_loss(head(reference(tensor)[0][:, -1]), target)
         loss.backward()
         if clip_norm:
             torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
         optimizer.step()
-        # Rounding differences grow as training goes on; 200 steps in float32 stay within 1e-4.
-        assert trainer.run_epoch(None, 0.003)[0] == pytest.approx(loss.item(), rel=1e-4)
+        # Rounding differences grow as training goes on: torch's own float32 run is 3e-6 away from its
+        # float64 run by now, and 4e-4 after twice as many steps.
+        assert trainer.run_epoch(None, 0.003)[0] == pytest.approx(loss.item(), rel=1e-5)
