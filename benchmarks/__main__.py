@@ -160,8 +160,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     own = statistics.median(article_run() for _ in range(5))
     other = statistics.median(torch_article_run(500) for _ in range(5))
     print(
-        f"\nThe article's training (10,000 full-batch epochs of 506 rows) through GRURegressor.fit: {own:.2f} s; "
-        f"PyTorch {other:.2f} s; {other / own:.1f}x"
+        "\nThe article's training (10,000 full-batch epochs of 506 rows) through GRURegressor.fit: "
+        f"{own:.2f} s; PyTorch {other:.2f} s; {other / own:.1f}x"
     )
 
 

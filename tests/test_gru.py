@@ -1,4 +1,4 @@
-"""grulearn.GRU: shapes, lengths, steps, and what it refuses. Values are judged in tests/core and tests/torch."""
+"""grulearn.GRU: shapes, lengths, steps, and what it refuses; tests/core and tests/torch judge the values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from grulearn.spec import CellSpec
 
 def random_weights(n_features: int, cell: CellSpec, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return {name: rng.normal(0, 0.4, shape) for name, shape in cell_parameter_shapes(n_features, cell).items()}
+    return {
+        name: rng.normal(0, 0.4, shape) for name, shape in cell_parameter_shapes(n_features, cell).items()
+    }
 
 
 @pytest.mark.parametrize("reset_after", [True, False])
@@ -118,7 +120,10 @@ def test_head_and_other_names():
         ({"x": np.zeros((2, 4, 5))}, r"expected 3 features in the last axis, got shape \(2, 4, 5\)"),
         ({"x": np.zeros((2, 3, 5))}, "it looks transposed"),
         ({"x": np.zeros(3)}, r"expected shape \(sequences, steps, 3\)"),
-        ({"x": np.zeros((2, 4, 3)), "h0": np.zeros((1, 3, 4))}, r"h0: expected shape \(1, 2, 4\), got \(1, 3, 4\)"),
+        (
+            {"x": np.zeros((2, 4, 3)), "h0": np.zeros((1, 3, 4))},
+            r"h0: expected shape \(1, 2, 4\), got \(1, 3, 4\)",
+        ),
         ({"x": np.zeros((4, 3)), "h0": np.zeros((1, 2, 4))}, r"h0: expected shape \(1, 4\) for one sequence"),
         ({"x": np.zeros((2, 4, 3)), "lengths": [4]}, r"lengths: expected 2 integers, one a sequence"),
         ({"x": np.zeros((2, 4, 3)), "lengths": [4, 5]}, "sequence 1 has length 5, expected 0 to 4"),

@@ -46,13 +46,26 @@ def test_importing_loads_nothing_else():
     """Names resolve when they are used, so the import costs what Python's own modules cost."""
     done = run("import sys, grulearn; print(sorted({n.split('.')[0] for n in sys.modules}))")
     loaded = set(eval(done.stdout))
-    heavy = {"numpy", "sklearn", "scipy", "pandas", "matplotlib", "typer", "rich", "torch", "safetensors", "joblib"}
+    heavy = {
+        "numpy",
+        "sklearn",
+        "scipy",
+        "pandas",
+        "matplotlib",
+        "typer",
+        "rich",
+        "torch",
+        "safetensors",
+        "joblib",
+    }
     assert not loaded & heavy
 
 
 @pytest.mark.parametrize("name", ["GRU", "Sequences"])
 def test_arrays_do_not_need_the_estimators(name):
-    done = run(f"import sys, grulearn; grulearn.{name}; print('sklearn' in sys.modules, 'pandas' in sys.modules)")
+    done = run(
+        f"import sys, grulearn; grulearn.{name}; print('sklearn' in sys.modules, 'pandas' in sys.modules)"
+    )
     assert done.stdout.split() == ["False", "False"]
 
 

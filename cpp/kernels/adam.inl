@@ -7,6 +7,7 @@ static void adam(const AdamStep& a) {
     const vec keep2 = splat(a.keep2), take2 = splat(a.take2);
     for (int64_t i = 0; i < a.count; i += V) {
         const vec g = load(a.gradients + i) * scale;
+        store(a.gradients + i, vec{});
         const vec m = fma(keep1, load(a.first_moment + i), take1 * g);
         const vec v = fma(keep2, load(a.second_moment + i), take2 * g * g);
         store(a.first_moment + i, m);

@@ -121,7 +121,7 @@ struct HeadWeightGradient {
 struct AdamStep {
     std::int64_t count = 0;
     float* parameters = nullptr;
-    const float* gradients = nullptr;
+    float* gradients = nullptr;  // cleared
     float* first_moment = nullptr;
     float* second_moment = nullptr;
     float gradient_scale = 1.0F;  // applied to the gradients first: averaging and clipping

@@ -129,20 +129,22 @@ private:
         });
     }
 
-    // Pointers to the inputs and previous states of a chunk's row-steps; the first steps may have no previous state.
-    void collect_rows(const Chunk& chunk) {
+    // Makes room for pointers to the inputs and previous states of a chunk's row-steps.
+    void resize_row_pointers(const Chunk& chunk) {
         const auto count = static_cast<std::size_t>(offset(chunk.end) - offset(chunk.begin));
         scratch_.inputs.resize(count);
         scratch_.previous.resize(count);
-        for (std::int64_t t = chunk.begin; t < chunk.end; ++t) {
-            const std::int64_t at = offset(t) - offset(chunk.begin);
-            data_.input_rows(cell_, t, 0, active(t), scratch_.inputs.data() + at);
-            data_.previous_rows(cell_, t, 0, active(t), scratch_.previous.data() + at);
-        }
+        if (!shape_.reset_after) scratch_.resets.resize(count);
+    }
+
+    // Fills them in for rows [begin, end) of step t; a first step may have no previous states.
+    void collect_rows(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end) const {
+        const std::int64_t at = offset(t) - offset(chunk.begin) + begin;
+        data_.input_rows(cell_, t, begin, end, scratch_.inputs.data() + at);
+        data_.previous_rows(cell_, t, begin, end, scratch_.previous.data() + at);
         if (shape_.reset_after) return;
-        scratch_.resets.resize(count);
-        for (std::size_t i = 0; i < count; ++i) {
-            scratch_.resets[i] = scratch_.reset_states.data() + static_cast<std::int64_t>(i) * padded_;
+        for (std::int64_t i = at; i < at + end - begin; ++i) {
+            scratch_.resets[static_cast<std::size_t>(i)] = scratch_.reset_states.data() + i * padded_;
         }
     }
 
@@ -176,7 +178,7 @@ private:
     };
 
     [[nodiscard]] Sums sums_of(const Chunk& chunk) {
-        collect_rows(chunk);
+        resize_row_pointers(chunk);
         const CellLayout& layout = cell_.network->layout().cells[static_cast<std::size_t>(cell_.index())];
         Sums sums;
         sums.w.shape = shape_;
@@ -211,6 +213,7 @@ private:
 
     void parameter_gradients(const Chunk& chunk) {
         const Sums sums = sums_of(chunk);
+        for (std::int64_t t = chunk.begin; t < chunk.end; ++t) collect_rows(chunk, t, 0, active(t));
         const std::int64_t count = offset(chunk.end) - offset(chunk.begin);
         const int threads = worthwhile_threads(threads_, multiply_adds(shape_, count));
         sum_by_panel(sums.part(0, count, without_state(chunk), sums.w.out), threads);
@@ -236,6 +239,7 @@ private:
             for (std::int64_t i = begin; i < end; i += kMaxGroup) {
                 backward_group(chunk, chunk.begin, i, std::min(end, i + kMaxGroup));
             }
+            collect_rows(chunk, chunk.begin, begin, end);
             float* out = partial + shard * cell_size_;
             std::fill(out, out + u_begin, 0.0F);
             std::fill(out + u_end, out + cell_size_, 0.0F);

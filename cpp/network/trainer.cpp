@@ -202,10 +202,10 @@ LossSum Trainer::accumulate(std::span<const std::int64_t> batch) {
     return worker_->run(sequences_, targets_, batch, gradients_.data());
 }
 
-void Trainer::apply(double learning_rate, double weight, const float* gradients) {
+void Trainer::apply(double learning_rate, double weight, float* gradients) {
     const FlushDenormals flush;
     if (!(weight > 0.0)) throw InvalidArgument("apply needs a positive weight, got " + std::to_string(weight));
-    const float* from = gradients == nullptr ? gradients_.data() : gradients;
+    float* from = gradients == nullptr ? gradients_.data() : gradients;
     double scale = 1.0 / weight;
     if (optimizer_.clip_norm > 0.0) {
         const double norm = std::sqrt(network_.kernels().sum_of_squares(from, network_.layout().packed_size)) * scale;
@@ -232,7 +232,7 @@ void Trainer::apply(double learning_rate, double weight, const float* gradients)
         step.decay_factor = segment.decays ? decay : 1.0F;
         network_.kernels().adam(step);
     }
-    gradients_.resize_zeroed(network_.layout().packed_size);
+    if (gradients != nullptr) gradients_.resize_zeroed(network_.layout().packed_size);
 }
 
 }  // namespace grulearn

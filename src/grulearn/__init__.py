@@ -26,7 +26,7 @@ _HOME = {
 }
 _MODULES = ("datasets", "equations")
 
-__all__ = [  # noqa: F822  (resolved by __getattr__)
+__all__ = [
     "GRU",
     "GRURegressor",
     "LossCurveDisplay",

@@ -29,7 +29,7 @@ class GRU:
         and so on for more layers, ``_reverse`` for the second direction.
     reset_after : bool, default=True
         The reset form. True: the reset gate scales ``U_n h + c_n`` (PyTorch, cuDNN). False: it scales h
-        before the product (Cho et al. 2014, first version). Weights trained in one form give other
+        before the product (Cho et al. 2014, third version). Weights trained in one form give other
         outputs in the other, and nothing in them shows which it was.
     n_jobs : int or None, default=None
         Threads for whole sequences; None means the cores this process may use. The result has the same
@@ -51,7 +51,7 @@ class GRU:
     References
     ----------
     Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
-    Translation", 2014 (arXiv:1406.1078). The formulas stand in :mod:`grulearn.equations`.
+    Translation", 2014 (arXiv:1406.1078v3). The formulas stand in :mod:`grulearn.equations`.
 
     Examples
     --------
@@ -87,7 +87,9 @@ class GRU:
         self._network.set_parameters(parameters)
 
     @classmethod
-    def from_torch(cls, state_dict: Mapping[str, Any], *, prefix: str = "", n_jobs: int | None = None) -> Self:
+    def from_torch(
+        cls, state_dict: Mapping[str, Any], *, prefix: str = "", n_jobs: int | None = None
+    ) -> Self:
         """Take the weights of a ``torch.nn.GRU``.
 
         Parameters
@@ -116,7 +118,9 @@ class GRU:
         >>> GRU.from_torch(state | {"fc.weight": np.zeros((1, 2))}, prefix="gru.")
         GRU(input_size=3, hidden_size=2, bias=False)
         """
-        weights = {name[len(prefix) :]: value for name, value in state_dict.items() if name.startswith(prefix)}
+        weights = {
+            name[len(prefix) :]: value for name, value in state_dict.items() if name.startswith(prefix)
+        }
         return cls(weights, reset_after=True, n_jobs=n_jobs)
 
     @property
@@ -210,7 +214,9 @@ class GRU:
         self, x: NDArray[np.float32], h0: ArrayLike | None, lengths: ArrayLike | None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if lengths is not None:
-            raise ValueError("lengths: one sequence of shape (steps, features) has all its steps; leave it out")
+            raise ValueError(
+                "lengths: one sequence of shape (steps, features) has all its steps; leave it out"
+            )
         if h0 is not None:
             states = np.asarray(h0)
             expected = (self._n_states, self.hidden_size)
@@ -284,7 +290,9 @@ class GRU:
             hint = ""
             if x.shape[1] == self.input_size:
                 hint = "; it looks transposed: the order is (sequence, step, feature)"
-            raise ValueError(f"x: expected {self.input_size} features in the last axis, got shape {x.shape}{hint}")
+            raise ValueError(
+                f"x: expected {self.input_size} features in the last axis, got shape {x.shape}{hint}"
+            )
 
     def _initial_states(self, h0: ArrayLike, n: int) -> NDArray[np.float32]:
         values = np.ascontiguousarray(h0, dtype=np.float32)
@@ -316,9 +324,13 @@ class GRU:
 def _check_lengths(lengths: ArrayLike, n: int, n_steps: int) -> NDArray[np.int64]:
     values = np.asarray(lengths)
     if values.shape != (n,) or (values.dtype.kind not in "iu" and values.size):
-        raise ValueError(f"lengths: expected {n} integers, one a sequence, got {values.dtype} of shape {values.shape}")
+        raise ValueError(
+            f"lengths: expected {n} integers, one a sequence, got {values.dtype} of shape {values.shape}"
+        )
     wrong = np.flatnonzero((values < 0) | (values > n_steps))
     if wrong.size:
         i = int(wrong[0])
-        raise ValueError(f"lengths: sequence {i} has length {values[i]}, expected 0 to {n_steps}, the steps of x")
+        raise ValueError(
+            f"lengths: sequence {i} has length {values[i]}, expected 0 to {n_steps}, the steps of x"
+        )
     return values.astype(np.int64)

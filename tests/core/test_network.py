@@ -81,7 +81,8 @@ def test_a_missing_output_gradient_counts_as_zero(make_case, given):
     for other in (None, zeros):
         tape = _core.record(case.network, case.rows, case.starts, case.lengths, case.h0, 1)
         arguments = {
-            name: filled[name] if name == given else (None if other is None else other[name]) for name in filled
+            name: filled[name] if name == given else (None if other is None else other[name])
+            for name in filled
         }
         results.append(tape.backward(arguments["outputs"], arguments["h_n"]))
     for without, with_zeros in zip(*results, strict=True):

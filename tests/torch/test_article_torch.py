@@ -42,5 +42,5 @@ def test_loss_trajectory(torch_run):
         early_stopping=False, clip_norm=None,
     ).fit(X, y, initial_weights=initial)  # fmt: skip
     every_100th = slice(0, EPOCHS, 100)
-    # Both run in float32; the first differences are 1e-7, and 2,000 updates let them grow. 1e-4 is what is promised.
+    # Both run in float32: they begin 1e-7 apart, and 2,000 updates let that grow. 1e-4 is what is promised.
     np.testing.assert_allclose(model.loss_curve_[every_100th], expected[every_100th], rtol=1e-4)

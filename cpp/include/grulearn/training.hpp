@@ -63,8 +63,8 @@ public:
     // The same taken apart. Adds the gradient of the sum of squared errors of a batch to gradients().
     LossSum accumulate(std::span<const std::int64_t> batch);
     [[nodiscard]] const float* gradients() const { return gradients_.data(); }  // packed
-    // Divides the gradients (null: the accumulated ones; else packed) by weight, clips, steps; clears gradients().
-    void apply(double learning_rate, double weight, const float* gradients = nullptr);
+    // Divides the gradients (null: the accumulated ones; else packed) by weight, clips, steps; clears both.
+    void apply(double learning_rate, double weight, float* gradients = nullptr);
 
     [[nodiscard]] const Network& network() const { return network_; }
 

@@ -124,8 +124,9 @@ class GRURegressor(RegressorMixin, BaseGRU):
 
     Notes
     -----
-    A table's rows are sequences of one step, whose state before is 0: the recurrent weights and the
-    reset gate have no effect then, and each layer is a gated feed-forward layer.
+    A table's rows are sequences of one step, whose state before is 0: the recurrent weights have no
+    effect then, and each layer is a gated feed-forward layer. The reset gate is left with the candidate's
+    recurrent bias to scale, and with ``reset_after=False`` or ``bias=False`` with nothing.
 
     The training of the article that this project began with, on its 506 rows of 13 features, is::
 

@@ -76,6 +76,7 @@ def write_model(
     >>> arrays, metadata = read_model(path)
     >>> arrays["weight"], metadata
     (array([0., 1., 2.]), {'epochs': 20})
+    >>> folder.cleanup()
     """
     _replace_file(os.path.realpath(os.fsdecode(path)), _to_bytes(arrays, metadata))
 
