@@ -85,7 +85,7 @@ struct GateGradients : ProductTiles {
         const vec r = load(g);
         const vec z = load(g + V);
         const vec n = load(g + 2 * V);
-        const vec h = previous_state(a.h, row, panel, lanes_of(a.shape.hidden, panel));
+        const vec h = previous_state(a, row, panel);
         const vec da_n = dh * (1.0F - z) * (1.0F - n * n);
         store(carry, dh * z);
         store(g + V, dh * (h - n) * z * (1.0F - z));
@@ -128,7 +128,7 @@ struct ResetGradient : ProductTiles {
         float* g = a.gates + row * a.gates_stride + panel * 3 * V;
         const vec ds = load(a.reset_state + at);
         const vec r = load(g);
-        const vec h = previous_state(a.h, row, panel, lanes_of(a.shape.hidden, panel));
+        const vec h = previous_state(a, row, panel);
         store(a.reset_state + at, r * h);
         store(a.carry + at, fma(ds, r, load(a.carry + at)));
         store(g, ds * h * r * (1.0F - r));

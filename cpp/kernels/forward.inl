@@ -71,12 +71,29 @@ GRULEARN_INLINE void start_at_bias(vec (&acc)[R][P][3], const ForwardStep& a, in
     }
 }
 
-GRULEARN_INLINE vec previous_state(const float* const* h, int64_t row, int64_t panel, int64_t lanes) {
-    return h == nullptr ? vec{} : load_partial(h[row] + panel * V, lanes);
+// Activations follow in a function of their own that takes the sums from memory: in every tile they would be most of
+// the code and of the build time, and they are as fast this way.
+
+// The vectors of a tile, row by row.
+template <int P>
+struct Place {
+    static constexpr int panels = P;
+    int64_t row, panel;
+
+    [[nodiscard]] int64_t row_of(int item) const { return row + item / P; }
+    [[nodiscard]] int64_t panel_of(int item) const { return panel + item % P; }
+};
+
+template <class Step>
+GRULEARN_INLINE vec previous_state(const Step& a, int64_t row, int64_t panel) {
+    return a.h == nullptr ? vec{} : load_partial(a.h[row] + panel * V, lanes_of(a.shape.hidden, panel));
 }
 
-// Activations follow in a loop of their own, one vector at a time from memory: unrolled in every tile they would be
-// most of the code and of the build time, and the loop is as fast (its iterations overlap in the processor).
+// h' = (1 - z) n + z h
+GRULEARN_INLINE void mix(const ForwardStep& a, int64_t row, int64_t panel, vec z, vec n) {
+    const vec h = previous_state(a, row, panel);
+    store_partial(a.out[row] + panel * V, fma(z, h - n, n), lanes_of(a.shape.hidden, panel));
+}
 
 // reset_after: everything of a step in one pass.
 struct ResetAfter : ForwardTiles {
@@ -111,26 +128,37 @@ struct ResetAfter : ForwardTiles {
                 sums[i][p].n_state = acc[i][p][2];
             }
         }
-        finish(a, &sums[0][0], row, R, panel, P);
+        finish_all(a, &sums[0][0], Place<P>{row, panel}, R);
     }
 
-    GRULEARN_NOINLINE void finish(const ForwardStep& a, const Sums* sums, int64_t row, int rows, int64_t panel,
-                                  int panels) {
-        for (int i = 0; i < rows; ++i) {
-            for (int p = 0; p < panels; ++p, ++sums) {
-                const int64_t lanes = lanes_of(a.shape.hidden, panel + p);
-                const vec r = sigmoid(sums->r);
-                const vec z = sigmoid(sums->z);
-                const vec n = hyperbolic_tangent(fma(r, sums->n_state, sums->n_input));
-                const vec h = previous_state(a.h, row + i, panel + p, lanes);
-                store_partial(a.out[row + i] + (panel + p) * V, fma(z, h - n, n), lanes);
-                if (a.gates == nullptr) continue;
-                float* g = a.gates + (row + i) * a.gates_stride + (panel + p) * 4 * V;
-                store(g, r);
-                store(g + V, z);
-                store(g + 2 * V, n);
-                store(g + 3 * V, sums->n_state);
-            }
+    template <int P>
+    GRULEARN_NOINLINE void finish_all(const ForwardStep& a, const Sums* sums, const Place<P>& place, int rows) {
+        in_groups<ResetAfter, kActivations>(0, rows * place.panels, a, sums, place);
+    }
+
+    template <int N, int P>
+    GRULEARN_INLINE void finish(const ForwardStep& a, const Sums* sums, const Place<P>& place, int first) {
+        vec r[N], z[N], n[N];
+        GRULEARN_UNROLL
+        for (int i = 0; i < N; ++i) r[i] = sums[first + i].r;
+        sigmoid(r);
+        GRULEARN_UNROLL
+        for (int i = 0; i < N; ++i) n[i] = fma(r[i], sums[first + i].n_state, sums[first + i].n_input);
+        GRULEARN_UNROLL
+        for (int i = 0; i < N; ++i) z[i] = sums[first + i].z;
+        sigmoid(z);
+        hyperbolic_tangent(n);
+        GRULEARN_UNROLL
+        for (int i = 0; i < N; ++i) {
+            const int64_t row = place.row_of(first + i);
+            const int64_t panel = place.panel_of(first + i);
+            mix(a, row, panel, z[i], n[i]);
+            if (a.gates == nullptr) continue;
+            float* g = a.gates + row * a.gates_stride + panel * 4 * V;
+            store(g, r[i]);
+            store(g + V, z[i]);
+            store(g + 2 * V, n[i]);
+            store(g + 3 * V, sums[first + i].n_state);
         }
     }
 };
@@ -155,19 +183,33 @@ struct ResetBeforeGates : ForwardTiles {
                 store(g + 2 * V, acc[i][p][2]);
             }
         }
-        finish(a, row, R, panel, P);
+        finish_all(a, Place<P>{row, panel}, R);
     }
 
-    GRULEARN_NOINLINE void finish(const ForwardStep& a, int64_t row, int rows, int64_t panel, int panels) {
-        for (int i = 0; i < rows; ++i) {
-            for (int p = 0; p < panels; ++p) {
-                const vec h = previous_state(a.h, row + i, panel + p, lanes_of(a.shape.hidden, panel + p));
-                float* g = a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V;
-                const vec r = sigmoid(load(g));
-                store(g, r);
-                store(g + V, sigmoid(load(g + V)));
-                store(a.reset_state + ((row + i) * a.shape.panels + panel + p) * V, r * h);
-            }
+    template <int P>
+    GRULEARN_NOINLINE void finish_all(const ForwardStep& a, const Place<P>& place, int rows) {
+        in_groups<ResetBeforeGates, kActivations>(0, rows * place.panels, a, place);
+    }
+
+    template <int N, int P>
+    GRULEARN_INLINE void finish(const ForwardStep& a, const Place<P>& place, int first) {
+        float* g[N];
+        vec r[N], z[N];
+        GRULEARN_UNROLL
+        for (int i = 0; i < N; ++i) {
+            g[i] = a.gates + place.row_of(first + i) * a.gates_stride + place.panel_of(first + i) * 3 * V;
+            r[i] = load(g[i]);
+            z[i] = load(g[i] + V);
+        }
+        sigmoid(r);
+        sigmoid(z);
+        GRULEARN_UNROLL
+        for (int i = 0; i < N; ++i) {
+            const int64_t row = place.row_of(first + i);
+            const int64_t panel = place.panel_of(first + i);
+            store(g[i], r[i]);
+            store(g[i] + V, z[i]);
+            store(a.reset_state + (row * a.shape.panels + panel) * V, r[i] * previous_state(a, row, panel));
         }
     }
 };
@@ -195,20 +237,28 @@ struct ResetBeforeState : ForwardTiles {
                 store(a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V + 2 * V, acc[i][p][2]);
             }
         }
-        finish(a, row, R, panel, P);
+        finish_all(a, Place<P>{row, panel}, R);
     }
 
-    GRULEARN_NOINLINE void finish(const ForwardStep& a, int64_t row, int rows, int64_t panel, int panels) {
-        for (int i = 0; i < rows; ++i) {
-            for (int p = 0; p < panels; ++p) {
-                const int64_t lanes = lanes_of(a.shape.hidden, panel + p);
-                float* g = a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V;
-                const vec z = load(g + V);
-                const vec n = hyperbolic_tangent(load(g + 2 * V));
-                const vec h = previous_state(a.h, row + i, panel + p, lanes);
-                store_partial(a.out[row + i] + (panel + p) * V, fma(z, h - n, n), lanes);
-                store(g + 2 * V, n);
-            }
+    template <int P>
+    GRULEARN_NOINLINE void finish_all(const ForwardStep& a, const Place<P>& place, int rows) {
+        in_groups<ResetBeforeState, kActivations>(0, rows * place.panels, a, place);
+    }
+
+    template <int N, int P>
+    GRULEARN_INLINE void finish(const ForwardStep& a, const Place<P>& place, int first) {
+        float* g[N];
+        vec n[N];
+        GRULEARN_UNROLL
+        for (int i = 0; i < N; ++i) {
+            g[i] = a.gates + place.row_of(first + i) * a.gates_stride + place.panel_of(first + i) * 3 * V;
+            n[i] = load(g[i] + 2 * V);
+        }
+        hyperbolic_tangent(n);
+        GRULEARN_UNROLL
+        for (int i = 0; i < N; ++i) {
+            mix(a, place.row_of(first + i), place.panel_of(first + i), load(g[i] + V), n[i]);
+            store(g[i] + 2 * V, n[i]);
         }
     }
 };
