@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-from grulearn import load
+from grulearn import GRURegressor, load
 from grulearn.cli._scores import format_number, scores
 
 QUICK = ("--max-iter", "5", "--hidden-size", "4", "--random-state", "0")
@@ -40,8 +40,9 @@ def test_target_can_be_named(grulearn, csv, houses, model):
     assert grulearn("evaluate", model, csv, "--target", "paid").code == 0
 
 
-def test_model_that_does_not_know_its_target_asks_for_it(grulearn, csv, model, tmp_path):
-    load(model).save(tmp_path / "plain.gru")
+def test_model_that_does_not_know_its_target_asks_for_it(grulearn, csv, houses, tmp_path):
+    X, y = houses[["rooms", "age"]], houses["price"].to_numpy()
+    GRURegressor(2, max_iter=1).fit(X, y).save(tmp_path / "plain.gru")
     error = grulearn("evaluate", tmp_path / "plain.gru", csv).error
     assert error.endswith("does not say which column it predicts; add --target COLUMN")
 

@@ -204,3 +204,19 @@ def test_files_without_new_parameters_get_their_defaults(tmp_path: Path) -> None
     del metadata["params"]["weight_decay"]
     write_model(path, arrays, json.loads(json.dumps(metadata)))
     assert load(path).weight_decay == 0.0
+
+
+@pytest.mark.parametrize(
+    ("y", "names"),
+    [
+        (pd.Series(np.arange(20.0), name="price"), ["price"]),
+        (pd.DataFrame({"low": np.arange(20.0), "high": np.arange(20.0) ** 2}), ["low", "high"]),
+        (pd.Series(np.arange(20.0)), None),
+        (np.arange(20.0), None),
+    ],
+)
+def test_target_names_are_kept(tmp_path, y, names):
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    model = GRURegressor(4, max_iter=2, random_state=0).fit(X, y)
+    model.save(tmp_path / "model.gru")
+    assert model.target_names_ == load(tmp_path / "model.gru").target_names_ == names

@@ -31,7 +31,7 @@ def run(console: Console, folder: Path, *, equations: bool) -> None:
         f"{variant}. Column B encodes race: these data are here for the reproduction only."
     )
     estimator = new_estimator(len(X), equations=equations)
-    outputs = Outputs(folder / "model.gru", folder / "loss_curve.png", ("MEDV",), unit="k$", squared=True)
+    outputs = Outputs(folder / "model.gru", folder / "loss_curve.png", unit="k$", squared=True)
     seconds = train(estimator, X, y, progress_view(console), outputs)
     _print_losses(console, estimator.loss_curve_)
     fitted = estimator.predict(X)

@@ -72,10 +72,8 @@ class Model:
 def load_model(path: Path) -> Model:
     """Load a model file."""
     from grulearn.estimators import load
-    from grulearn.formats import read_model
 
     if not path.exists():
         raise BadInput(f"there is no model file {path}")
     estimator = load(path)
-    _, metadata = read_model(path)
-    return Model(str(path), estimator, tuple(metadata.get("target_names", ())))
+    return Model(str(path), estimator, tuple(estimator.target_names_ or ()))

@@ -23,7 +23,6 @@ class Outputs:
 
     model: Path | None = None
     picture: Path | None = None
-    target_names: tuple[str, ...] = ()
     unit: str | None = None
     squared: bool = False
 
@@ -35,7 +34,8 @@ class Outputs:
     def write(self, estimator: Any) -> None:
         """Write both files."""
         if self.model is not None:
-            save_model(estimator, self.model, self.target_names)
+            self.model.parent.mkdir(parents=True, exist_ok=True)
+            estimator.save(self.model)
         if self.picture is not None:
             save_picture(estimator, self.picture, unit=self.unit, squared=self.squared)
 
@@ -85,16 +85,6 @@ def print_ending(console: Console, estimator: Any, seconds: float) -> None:
 def format_seconds(seconds: float) -> str:
     """Write a duration with two digits at least."""
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2f} s"
-
-
-def save_model(estimator: Any, path: Path, target_names: tuple[str, ...]) -> None:
-    """Save the estimator, with the names of the target's columns for `grulearn evaluate`."""
-    from grulearn.formats import read_model, write_model
-
-    with replacing(path) as temporary:
-        estimator.save(temporary)
-        arrays, metadata = read_model(temporary)
-        write_model(temporary, arrays, {**metadata, "target_names": list(target_names)})
 
 
 def save_picture(estimator: Any, path: Path, *, unit: str | None, squared: bool) -> None:

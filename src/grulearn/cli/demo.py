@@ -83,13 +83,13 @@ def run(console: Console, folder: Path) -> None:
     from grulearn.estimators import GRURegressor
 
     X, y = load_california_housing(return_X_y=True, as_frame=True)
-    y = y * DOLLARS
+    y = (y * DOLLARS).rename(TARGET)
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
     console.print(
         f"California housing, 1990: {len(X):,} census blocks, {X.shape[1]} features; "
         f"{len(X_train):,} to train on, {len(X_test):,} held out."
     )
-    outputs = Outputs(folder / "model.gru", folder / "loss_curve.png", (TARGET,), unit="$")
+    outputs = Outputs(folder / "model.gru", folder / "loss_curve.png", unit="$")
     estimator = GRURegressor(**SETTINGS)
     seconds = train(estimator, X_train, y_train, progress_view(console), outputs)
     print_ending(console, estimator, seconds)

@@ -58,7 +58,7 @@ def command(
     console = new_console()
     # With --verbose the estimator prints for itself.
     view = None if estimator.verbose else progress_view(console)
-    outputs = Outputs(output, plot, tuple(target))
+    outputs = Outputs(output, plot)
     seconds = train(estimator, X, y, view, outputs)
     print_ending(console, estimator, seconds)
     for what, path in (("The model is in", output), ("The loss curve is in", plot)):

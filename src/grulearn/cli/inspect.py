@@ -65,7 +65,7 @@ def describe(path: Path) -> dict[str, Any]:
         "n_parameters": sum(math.prod(shape) for shape in shapes.values()),
         "features": metadata["feature_names"],
         "n_features": metadata["n_features_in"],
-        "targets": metadata.get("target_names"),
+        "targets": metadata["target"]["names"],
         "data": {
             "reading": metadata["reading"],
             "sequence_lengths": metadata["sequence_lengths"],

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, column_or_1d, validate_data
 from grulearn.estimators._places import first_non_finite, first_non_number, place_label
 from grulearn.sequences import Sequences
 
-__all__ = ["check_encoded", "feature_names", "read_sequences", "read_targets"]
+__all__ = ["check_encoded", "feature_names", "read_sequences", "read_targets", "target_names"]
 
 
 def feature_names(estimator: Any) -> list[str] | None:
@@ -73,6 +73,13 @@ def read_sequences(estimator: Any, X: Any, *, reset: bool) -> tuple[Sequences, t
         )
     _check_finite(values, "X", name, feature_names(estimator))
     return Sequences.from_array(values), values.shape
+
+
+def target_names(y: Any) -> list[str] | None:
+    """Return the names of a dataframe's columns, or of a series; None unless all are strings."""
+    columns = getattr(y, "columns", None)
+    names = [getattr(y, "name", None)] if columns is None else list(columns)
+    return [str(name) for name in names] if all(isinstance(name, str) for name in names) else None
 
 
 def read_targets(estimator: Any, y: Any, X_shape: tuple[int, ...]) -> tuple[NDArray[np.float64], bool]:

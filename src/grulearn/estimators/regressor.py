@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin
 
 from grulearn.encoding import TargetScaling
 from grulearn.estimators._base import BaseGRU
-from grulearn.estimators._inputs import read_targets
+from grulearn.estimators._inputs import read_targets, target_names
 from grulearn.estimators._warnings import warn
 
 __all__ = ["GRURegressor"]
@@ -109,6 +109,8 @@ class GRURegressor(RegressorMixin, BaseGRU):
         Names of the features; only if `X` was a dataframe whose column names are all strings.
     n_outputs_ : int
         Number of outputs O.
+    target_names_ : list of str or None
+        Names of the outputs, if `y` was a series or dataframe that had them.
     sequence_lengths_ : tuple of (int, float, int)
         Least, median and greatest number of steps.
     reading_ : str
@@ -161,6 +163,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
     (12, 12.0, 12)
     """
 
+    target_names_: list[str] | None
     _one_dimensional: bool
 
     def predict(self, X: Any) -> NDArray[np.float64]:
@@ -189,6 +192,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
 
     def _read_targets(self, y: Any, X_shape: tuple[int, ...]) -> NDArray[np.float64]:
         targets, self._one_dimensional = read_targets(self, y, X_shape)
+        self.target_names_ = target_names(y)
         self.n_outputs_ = targets.shape[1]
         return targets
 
@@ -204,10 +208,11 @@ class GRURegressor(RegressorMixin, BaseGRU):
         return scaling
 
     def _target_state(self) -> dict[str, Any]:
-        return {"one_dimensional": self._one_dimensional}
+        return {"one_dimensional": self._one_dimensional, "names": self.target_names_}
 
     def _set_target_state(self, state: dict[str, Any]) -> None:
         self._one_dimensional = bool(state["one_dimensional"])
+        self.target_names_ = state["names"]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
