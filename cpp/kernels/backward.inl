@@ -46,7 +46,7 @@ struct GateGradients : ProductTiles {
         for (int i = 0; i < R; ++i) {
             GRULEARN_UNROLL
             for (int p = 0; p < P; ++p) {
-                dh[i][p] = load(a.carry + ((row + i) * shape.panels + panel + p) * V);
+                dh[i][p] = incoming(a, row + i, panel + p);
                 if (a.d_out != nullptr) {
                     dh[i][p] += load_partial(a.d_out[row + i] + (panel + p) * V, lanes_of(shape.hidden, panel + p));
                 }
@@ -68,6 +68,13 @@ struct GateGradients : ProductTiles {
         }
         if (a.gates == nullptr) return;
         finish(a, row, R, panel, P);
+    }
+
+    // What reaches dh without passing through U.
+    GRULEARN_INLINE vec incoming(const BackwardStep& a, int64_t row, int64_t panel) {
+        if (!a.first) return load(a.carry + (row * a.shape.panels + panel) * V);
+        if (a.d_final == nullptr) return vec{};
+        return load_partial(a.d_final[row] + panel * V, lanes_of(a.shape.hidden, panel));
     }
 
     // carry holds all of dh here, and dh * z afterwards.

@@ -11,7 +11,7 @@ GRULEARN_INLINE float dot(const float* a, const float* b, int64_t count) {
 static void head_forward(const HeadForward& a) {
     for (int64_t row = 0; row < a.rows; ++row) {
         for (int64_t o = 0; o < a.outputs; ++o) {
-            a.out[row * a.outputs + o] = a.b[o] + dot(a.x + row * a.inputs, a.w + o * a.inputs, a.inputs);
+            a.out[row * a.outputs + o] = a.b[o] + dot(a.x[row], a.w + o * a.inputs, a.inputs);
         }
     }
 }
@@ -39,7 +39,7 @@ static void head_weight_gradient(const HeadWeightGradient& a) {
                 vec sum{};
                 for (int64_t row = begin; row < end; ++row) {
                     const vec d = splat(a.d_out[row * a.outputs + o]);
-                    sum = fma(d, load_partial(a.x + row * a.inputs + k, lanes), sum);
+                    sum = fma(d, load_partial(a.x[row] + k, lanes), sum);
                 }
                 float* to = a.dw + o * a.inputs + k;
                 store_partial(to, load_partial(to, lanes) + sum, lanes);

@@ -55,6 +55,8 @@ struct BackwardStep {
     std::int64_t gates_stride = 0;
     const float* const* h = nullptr;  // [rows] states before step t; null: all zero
     const float* const* d_out = nullptr;  // [rows] gradients of the outputs of step t; null: none
+    bool first = false;  // the pass begins here: dh starts from d_final, and carry is only written
+    const float* const* d_final = nullptr;  // [rows] gradients of the final states, H floats each; null: zero
     float* carry = nullptr;  // [rows][panels * V] in: the part of dh that bypassed U; out: dh * z
     float* reset_state = nullptr;  // reset_after=False: out, [rows][panels * V], r * h for dU_n
 };
@@ -96,7 +98,7 @@ struct BiasGradient {
 // A linear map from rows of K floats to O outputs: out = rows * w^T + b, w (O, K) row-major.
 struct HeadForward {
     std::int64_t rows = 0, inputs = 0, outputs = 0;
-    const float* x = nullptr;  // [rows][inputs]
+    const float* const* x = nullptr;  // [rows] `inputs` floats each
     const float* w = nullptr;
     const float* b = nullptr;
     float* out = nullptr;  // [rows][outputs]
@@ -111,7 +113,7 @@ struct HeadInputGradient {
 
 struct HeadWeightGradient {
     std::int64_t rows = 0, inputs = 0, outputs = 0;
-    const float* x = nullptr;
+    const float* const* x = nullptr;  // [rows] `inputs` floats each
     const float* d_out = nullptr;
     float* dw = nullptr;  // added to
     float* db = nullptr;  // added to

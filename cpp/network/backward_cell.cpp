@@ -82,13 +82,8 @@ private:
     void backward_group(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end) const {
         // Rows whose last step is t receive nothing from step t + 1, and begin with the gradient of their final state.
         const std::int64_t running = std::clamp(active(t + 1), begin, std::max(begin, end));
-        for (std::int64_t i = running; i < end; ++i) start_carry(i);
         if (begin < running) backward_rows(chunk, t, begin, running, true);
         if (running < end) backward_rows(chunk, t, running, end, false);
-    }
-
-    void start_carry(std::int64_t row) const {
-        gradients_.final_states.copy(row, shape_.hidden, padded_, gradients_.carry + row * padded_);
     }
 
     void backward_rows(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end, bool has_next) const {
@@ -97,7 +92,16 @@ private:
         BackwardStep step = common_step();
         step.rows = end - begin;
         step.gates = gradients_.gates + (offset(t) + begin) * row_;
-        if (has_next) step.next_gates = gradients_.gates + (offset(t + 1) + begin) * row_;
+        const float* d_final[kMaxGroup];
+        if (has_next) {
+            step.next_gates = gradients_.gates + (offset(t + 1) + begin) * row_;
+        } else {
+            step.first = true;
+            if (gradients_.final_states.base != nullptr) {
+                for (std::int64_t i = begin; i < end; ++i) d_final[i - begin] = gradients_.final_states.at(i);
+                step.d_final = d_final;
+            }
+        }
         if (data_.previous_rows(cell_, t, begin, end, h)) {
             step.h = h;
         } else if (!gradients_.want_h0) {
@@ -118,7 +122,14 @@ private:
 
     void initial_state_gradient() {
         const std::int64_t rows = plan_.steps == 0 ? 0 : active(0);
-        for (std::int64_t i = rows; i < plan_.rows; ++i) start_carry(i);  // sequences without steps
+        for (std::int64_t i = rows; i < plan_.rows; ++i) {  // sequences without steps
+            float* to = gradients_.carry + i * padded_;
+            if (gradients_.final_states.base == nullptr) {
+                std::fill_n(to, shape_.hidden, 0.0F);
+            } else {
+                std::copy_n(gradients_.final_states.at(i), shape_.hidden, to);
+            }
+        }
         parallel_for(threads_, (rows + group_ - 1) / group_, [&](std::int64_t item, int) {
             const std::int64_t begin = item * group_;
             BackwardStep step = common_step();

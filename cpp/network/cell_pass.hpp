@@ -76,12 +76,7 @@ struct RowGradients {
     std::int64_t stride = 0;
     const std::int64_t* place = nullptr;
 
-    // Writes `size` floats for row i, then zeros up to `padded`.
-    void copy(std::int64_t i, std::int64_t size, std::int64_t padded, float* to) const {
-        const std::int64_t copied = base == nullptr ? 0 : size;
-        if (base != nullptr) std::copy_n(base + (place == nullptr ? i : place[i]) * stride, size, to);
-        std::fill(to + copied, to + padded, 0.0F);
-    }
+    [[nodiscard]] const float* at(std::int64_t i) const { return base + (place == nullptr ? i : place[i]) * stride; }
 };
 
 struct CellGradients {

@@ -38,6 +38,7 @@ void Network::predict(const SequencesView& sequences, float* out, int n_jobs) co
     constexpr std::int64_t kBlockRowSteps = std::int64_t{1} << 16;
     std::vector<std::int64_t> batch;
     std::vector<Buffer> states;
+    std::vector<const float*> rows;
     Buffer ring, finals;
     BatchPlan plan;
     for (std::int64_t begin = 0; begin < sequences.size();) {
@@ -61,7 +62,11 @@ void Network::predict(const SequencesView& sequences, float* out, int n_jobs) co
         head.rows = plan.rows;
         head.inputs = config_.state_size();
         head.outputs = config_.output_size;
-        head.x = finals.data();
+        rows.resize(batch.size());
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            rows[i] = finals.data() + static_cast<std::int64_t>(i) * config_.state_size();
+        }
+        head.x = rows.data();
         head.w = packed() + layout_.head_weight;
         head.b = packed() + layout_.head_bias;
         head.out = out + begin * config_.output_size;

@@ -39,10 +39,11 @@ void pause() {
 #endif
 }
 
-// Polls for `ready`, first busily, then yielding the core at every look.
+// Polls for `ready`, first busily for some microseconds, then yielding the core at every look: on a busy machine the
+// one that is waited for may need this core.
 template <class Ready>
 void wait_until(const Ready& ready) {
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 100; ++i) {
         if (ready()) return;
         pause();
     }
@@ -52,7 +53,7 @@ void wait_until(const Ready& ready) {
 // Items [next, end) that belong to one thread; others may take them once they have none left.
 struct alignas(64) Share {
     std::atomic<std::int64_t> next{0};
-    std::int64_t end = 0;
+    std::int64_t begin = 0, end = 0;
 };
 
 class Pool {
@@ -69,7 +70,8 @@ public:
         context_ = context;
         threads_.store(threads, std::memory_order_relaxed);
         for (int t = 0; t < threads; ++t) {
-            shares_[t].next.store(items * t / threads, std::memory_order_relaxed);
+            shares_[t].begin = items * t / threads;
+            shares_[t].next.store(shares_[t].begin, std::memory_order_relaxed);
             shares_[t].end = items * (t + 1) / threads;
         }
         left_.store(0, std::memory_order_relaxed);
@@ -106,8 +108,9 @@ private:
         }
     }
 
-    // Whether the owner of a share takes its last item within kPatience.
+    // Whether the owner of a share takes its last item within kPatience. One that has not begun has no core.
     static bool finishes_soon(const Share& share) {
+        if (share.next.load(std::memory_order_relaxed) == share.begin) return share.begin == share.end;
         const auto until = Clock::now() + kPatience;
         do {
             for (int i = 0; i < 8; ++i) {

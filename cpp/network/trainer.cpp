@@ -44,6 +44,7 @@ private:
         const NetworkConfig& config = network_.config();
         const std::int64_t inputs = config.state_size();
         const std::int64_t outputs = config.output_size;
+        final_rows_.resize(static_cast<std::size_t>(plan_.rows));
         finals_.resize(plan_.rows * inputs);
         errors_.resize(plan_.rows * outputs);
         d_finals_.resize(plan_.rows * inputs);
@@ -84,11 +85,31 @@ private:
         weight.rows = end - begin;
         weight.inputs = inputs;
         weight.outputs = outputs;
-        weight.x = finals_.data() + begin * inputs;
+        weight.x = final_rows_.data() + begin;
         weight.d_out = errors_.data() + begin * outputs;
         weight.dw = dw;
         weight.db = db;
         network_.kernels().head_weight_gradient(weight);
+    }
+
+    // Pointers to the final states of rows [begin, end): where they stand, or for two directions copied together.
+    void collect_finals(std::int64_t begin, std::int64_t end) {
+        const NetworkConfig& config = network_.config();
+        const std::int64_t top = config.num_layers - 1;
+        const RowSpace states = recording_.states(top);
+        for (std::int64_t i = begin; i < end; ++i) {
+            const auto row = static_cast<std::size_t>(i);
+            const std::int64_t length = plan_.length[row];
+            if (length > 0 && config.directions() == 1) {
+                final_rows_[row] = states.at(plan_, i, length - 1);
+                continue;
+            }
+            final_rows_[row] = finals_.data() + i * config.state_size();
+            for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
+                recording_.final_states_of(top, direction, finals_.data() + direction * config.hidden_size,
+                                           config.state_size(), nullptr, i, i + 1);
+            }
+        }
     }
 
     // The part of the head that is independent for each row.
@@ -97,17 +118,14 @@ private:
         const std::int64_t inputs = config.state_size();
         const std::int64_t outputs = config.output_size;
         const std::int64_t rows = end - begin;
-        for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
-            recording_.final_states_of(config.num_layers - 1, direction,
-                                       finals_.data() + direction * config.hidden_size, inputs, nullptr, begin, end);
-        }
+        collect_finals(begin, end);
         const float* w = network_.packed() + network_.layout().head_weight;
         float* errors = errors_.data() + begin * outputs;
         HeadForward forward;
         forward.rows = rows;
         forward.inputs = inputs;
         forward.outputs = outputs;
-        forward.x = finals_.data() + begin * inputs;
+        forward.x = final_rows_.data() + begin;
         forward.w = w;
         forward.b = network_.packed() + network_.layout().head_bias;
         forward.out = errors;
@@ -138,6 +156,7 @@ private:
     Recording recording_;
     BatchPlan plan_;
     const std::int64_t* planned_ = nullptr;
+    std::vector<const float*> final_rows_;
     Buffer finals_, d_finals_, errors_, shards_;
     std::vector<double> losses_;  // by row
 };
