@@ -29,7 +29,7 @@ class CommandHelp(SphinxDirective):
         words = [*self.arguments, "--help"]
         quiet = {"COLUMNS": COLUMNS, "TERMINAL_WIDTH": COLUMNS, "NO_COLOR": "1", "TERM": "dumb"}
         done = subprocess.run(
-            [sys.executable, "-c", "from grulearn.cli.app import main; main()", *words],
+            [sys.executable, "-c", "from grulearn.cli.entry import main; main()", *words],
             env={**os.environ, **quiet},
             capture_output=True,
             text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import numpy as np
@@ -124,7 +125,7 @@ def test_target_given_twice(fit, houses):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", "is empty; expected a header"),
+        (b"", "is empty; expected a table"),
         (b"\n\n", "has no text in it; expected a header"),
         (b"rooms;age;price\n1;2;3\n", 'seems to have ";" between its columns; add --separator ";"'),
         (b"rooms\tage\tprice\n1\t2\t3\n", 'seems to have "tab" between its columns; add --separator "tab"'),
@@ -133,7 +134,7 @@ def test_target_given_twice(fit, houses):
             b"rooms,age,price\n1,2,3\n1,2,3,4\n",
             "is not a well-formed CSV file: Expected 3 fields in line 3, saw 4",
         ),
-        (b"\x89PNG\xff\xfe,\x00", "is not text in UTF-8; expected a CSV or Parquet file"),
+        (b"\x89PNG\xff\xfe,\x00", "is not text in UTF-8; expected a CSV file"),
     ],
 )
 def test_malformed_file(grulearn, csv, content, expected):
@@ -242,6 +243,24 @@ def test_loss_that_diverges_keeps_the_best_weights(grulearn, csv, tmp_path):
     assert outcome.code == 1
     assert "the loss diverged in epoch" in outcome.error
     assert "try a --learning-rate-init smaller than 1e+06, or --clip-norm 1" in outcome.error
+
+
+def test_loss_that_diverges_leaves_an_earlier_model_alone(grulearn, csv, model, tmp_path):
+    path = tmp_path / "model.gru"
+    path.write_bytes(model.read_bytes())
+    error = grulearn(
+        "fit", csv, "--target", "price", "--output", path, "--learning-rate-init", 1e10, "--random-state", 0
+    ).error
+    assert "and nothing was written" in error
+    assert path.read_bytes() == model.read_bytes()
+
+
+def test_a_device_is_not_replaced(grulearn, csv, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    error = grulearn("fit", csv, "--target", "price", "--output", pipe).error
+    assert error.endswith("is a device or a pipe; expected the name of a file to write")
+    assert pipe.is_fifo()
 
 
 class TestModelFile:

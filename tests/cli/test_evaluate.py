@@ -73,3 +73,8 @@ def test_scores_of_a_known_case():
 @pytest.mark.parametrize(("value", "text"), [(54321.4, "54,321"), (1.23456, "1.235"), (0.0001, "0.0001")])
 def test_numbers_keep_what_matters(value, text):
     assert format_number(value) == text
+
+
+def test_scoring_another_column_warns(grulearn, csv, model):
+    outcome = grulearn("evaluate", model, csv, "--target", "age")
+    assert outcome.said("warning") == [f"{model} predicts price, not age"]

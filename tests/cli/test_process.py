@@ -8,7 +8,7 @@ import sys
 
 from grulearn import load
 
-COMMAND = [sys.executable, "-c", "from grulearn.cli.app import main; main()"]
+COMMAND = [sys.executable, "-c", "from grulearn.cli.entry import main; main()"]
 ENDLESS = ("--max-iter", "100000000", "--no-early-stopping", "--hidden-size", "4", "--random-state", "0")
 
 
@@ -51,6 +51,29 @@ class TestCtrlC:
         assert code == 130
         assert stderr.endswith("nothing was written, as there was no --output\n")
         assert [file.name for file in tmp_path.iterdir()] == ["houses.csv"]
+
+    def test_even_before_there_is_a_command(self):
+        """The program is interrupted in its first import."""
+        code = (
+            "import sys, grulearn.cli.entry as entry\n"
+            "class Interrupting:\n"
+            "    def find_spec(self, name, path, target=None):\n"
+            "        if name == 'grulearn.cli.app': raise KeyboardInterrupt\n"
+            "sys.meta_path.insert(0, Interrupting())\n"
+            "entry.main()"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (130, "grulearn: error: interrupted\n")
+
+
+def test_a_table_can_come_through_a_pipe(csv, model):
+    text = csv.read_text()
+    expected = subprocess.run([*COMMAND, "predict", model, csv], capture_output=True, text=True, check=True)
+    for name in ("-", "/dev/stdin"):
+        piped = subprocess.run(
+            [*COMMAND, "predict", model, name], input=text, capture_output=True, text=True, check=True
+        )
+        assert piped.stdout == expected.stdout
 
 
 def test_error_has_an_exit_code_and_no_traceback(csv):

@@ -138,7 +138,7 @@ def test_bad_targets(y: Any, message: str) -> None:
         (np.ones((40, 2, 0)), r"0 feature\(s\) \(shape=\(40, 2, 0\)\)"),
         (np.ones((0, 3)), r"0 sample\(s\) \(shape=\(0, 3\)\) while a minimum of 2"),
         (np.ones((1, 3)), r"1 sample\(s\) \(shape=\(1, 3\)\) while a minimum of 2 .* to fit"),
-        ([np.ones((3, 2)), np.ones((4, 2))], "list of 2 arrays of different shapes"),
+        ([np.ones((3, 2)), np.ones((4, 2))], "2 sequences of different shapes"),
         (TABLE.T, r"X looks transposed: its axis 1 has 40; .*np\.moveaxis\(X, 1, 0\)"),
         (SERIES.transpose(1, 0, 2), r"X looks transposed: its axis 1 has 40"),
     ],

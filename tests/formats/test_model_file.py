@@ -310,3 +310,12 @@ def test_a_file_name_as_long_as_the_system_takes(tmp_path):
 def test_neither_pickle_nor_torch_is_there_to_be_used():
     module = sys.modules[read_model.__module__]
     assert not {"pickle", "torch"}.intersection(vars(module))
+
+
+def test_a_pipe_is_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="it is not a regular file"):
+        write_model(pipe, {"w": np.zeros(1)}, {})
+    assert pipe.is_fifo()
+    assert [file.name for file in tmp_path.iterdir()] == ["pipe"]

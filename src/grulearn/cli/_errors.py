@@ -77,7 +77,7 @@ def _explain(error: BaseException) -> tuple[int, str]:
             # The library's own checks: each says what was wrong, where, and what was expected.
             return USAGE, str(error)
         case MemoryError():
-            return FAILURE, "not enough memory for this table"
+            return FAILURE, "not enough memory for this table and a network of this size"
     if hasattr(error, "format_message"):  # typer's own: an unknown option, a missing argument
         return USAGE, _with_hint(error)
     return FAILURE, (

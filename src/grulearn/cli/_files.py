@@ -17,6 +17,8 @@ def check_can_write(*paths: Path | None) -> None:
             continue
         if path.is_dir():
             raise BadInput(f"{path} is a folder; expected the name of a file to write")
+        if path.exists() and not path.is_file():
+            raise BadInput(f"{path} is a device or a pipe; expected the name of a file to write")
         if not path.parent.is_dir():
             raise BadInput(f"{path} cannot be written: there is no folder {path.parent}")
         _check_folder(path.parent, path)

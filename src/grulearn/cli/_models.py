@@ -76,4 +76,6 @@ def load_model(path: Path) -> Model:
     if not path.exists():
         raise BadInput(f"there is no model file {path}")
     estimator = load(path)
+    if estimator.stop_reason_ == "diverged":
+        say("warning", f"the training of {path} diverged; its predictions may be useless")
     return Model(str(path), estimator, tuple(estimator.target_names_ or ()))

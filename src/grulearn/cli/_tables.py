@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DataArgument = Annotated[
-    Path, typer.Argument(metavar="DATA", help="The table: a CSV file with a header, or a Parquet file.")
+    Path,
+    typer.Argument(
+        metavar="DATA", help="The table: a CSV file with a header (- for standard input), or a Parquet file."
+    ),
 ]
 SeparatorOption = Annotated[
     str,
@@ -109,15 +114,21 @@ def read_table(path: Path, separator: str = ",") -> Table:
         If the file is missing, unreadable, empty, malformed, or names a column twice; or it is Parquet and
         pyarrow is not installed.
     """
+    if str(path) == "-":
+        return _checked(Path("standard input"), _read_csv(path, separator, sys.stdin.buffer.read()))
     if not path.exists():
         raise BadInput(f"there is no file {path}{_nearest_file(path)}")
     if path.is_dir():
         raise BadInput(f"{path} is a folder; expected a CSV or Parquet file")
-    if path.stat().st_size == 0:
-        raise BadInput(
-            f"{path} is empty; expected a header with the names of the columns, and rows of numbers"
-        )
-    frame = _read_parquet(path) if path.suffix.lower() in _PARQUET_SUFFIXES else _read_csv(path, separator)
+    if path.is_file() and path.stat().st_size == 0:
+        raise BadInput(f"{path} is empty; expected a table with named columns and rows of numbers")
+    if path.suffix.lower() in _PARQUET_SUFFIXES:
+        return _checked(path, _read_parquet(path))
+    # A pipe can be read once only.
+    return _checked(path, _read_csv(path, separator, None if path.is_file() else path.read_bytes()))
+
+
+def _checked(path: Path, frame: pd.DataFrame) -> Table:
     if len(frame) == 0:
         raise BadInput(f"{path} has a header and no rows; expected at least one row of numbers below it")
     return Table(str(path), frame)
@@ -148,7 +159,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _read_csv(path: Path, separator: str) -> pd.DataFrame:
+def _read_csv(path: Path, separator: str, content: bytes | None) -> pd.DataFrame:
+    """Read the file, or what was read from it already."""
     import pandas as pd
 
     if len(separator) != 1:
@@ -158,7 +170,9 @@ def _read_csv(path: Path, separator: str) -> pd.DataFrame:
     common: dict[str, Any] = {"sep": separator, "encoding": "utf-8-sig", "index_col": False}
     try:
         # Without this first look pandas would rename a column that comes twice, and say nothing.
-        head = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **common)
+        head = pd.read_csv(
+            _again(path, content), header=None, nrows=1, dtype=str, keep_default_na=False, **common
+        )
         names = [str(name) for name in head.iloc[0]]
         _check_names_differ(path, names)
         _check_separator(path, names, separator)
@@ -166,7 +180,7 @@ def _read_csv(path: Path, separator: str) -> pd.DataFrame:
             # It would cut rows that are longer than the header, with a warning only.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             options = common | _exact_floats() | {"low_memory": False}
-            frame: pd.DataFrame = pd.read_csv(path, **options)
+            frame: pd.DataFrame = pd.read_csv(_again(path, content), **options)
             return frame
     except pd.errors.ParserWarning as error:
         raise BadInput(f"{path} has rows with more cells than its header has names") from error
@@ -175,9 +189,15 @@ def _read_csv(path: Path, separator: str) -> pd.DataFrame:
     except pd.errors.ParserError as error:
         raise BadInput(f"{path} is not a well-formed CSV file: {_first_line(error)}") from error
     except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is not text in UTF-8; expected a CSV or Parquet file") from error
+        raise BadInput(
+            f"{path} is not text in UTF-8; expected a CSV file saved as UTF-8, or a Parquet file"
+        ) from error
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _again(path: Path, content: bytes | None) -> Path | io.BytesIO:
+    return path if content is None else io.BytesIO(content)
 
 
 def _exact_floats() -> dict[str, Any]:
@@ -211,7 +231,7 @@ def _describe_missing(name: str, columns: Sequence[str]) -> str:
 def _nearest_file(path: Path) -> str:
     if not path.parent.is_dir():
         return f": there is no folder {path.parent}"
-    near = get_close_matches(path.name, [file.name for file in path.parent.iterdir()], n=1, cutoff=0.7)
+    near = get_close_matches(path.name, [file.name for file in path.parent.iterdir()], n=1, cutoff=0.8)
     return f"; the nearest name there is {near[0]}" if near else ""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -60,12 +62,24 @@ def train(estimator: Any, X: Any, y: Any, view: ProgressView | None, outputs: Ou
             else:
                 estimator._fit(X, y, on_start=view.on_start, on_epoch=view.on_epoch)
     except KeyboardInterrupt:
-        raise Interrupted(_keep_interrupted(estimator, outputs)) from None
+        with _deaf_to_ctrl_c():
+            message = _keep_interrupted(estimator, outputs)
+        raise Interrupted(message) from None
     seconds = perf_counter() - start
     if estimator.stop_reason_ == "diverged":
         raise CommandError(_keep_diverged(estimator, outputs))
     outputs.write(estimator)
     return seconds
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Let no second Ctrl-C cut off the writing."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def print_ending(console: Console, estimator: Any, seconds: float) -> None:
@@ -78,7 +92,8 @@ def print_ending(console: Console, estimator: Any, seconds: float) -> None:
     console.print(
         f"Trained {estimator.n_iter_:,} epochs in {format_seconds(seconds)}; stopped: "
         f"{reasons.get(estimator.stop_reason_, estimator.stop_reason_)}; "
-        f"lowest {of} loss {estimator.best_loss_:.4g} in epoch {estimator.best_iter_:,}.",
+        f"lowest {of} loss {estimator.best_loss_:.4g} in epoch {estimator.best_iter_:,}; "
+        f"--random-state {estimator._seed} repeats it.",
     )
 
 
@@ -123,6 +138,9 @@ def _keep_diverged(estimator: Any, outputs: Outputs) -> str:
     where = f"the loss diverged in epoch {estimator.n_iter_:,}"
     if estimator.best_iter_ == 0 or not outputs.paths:
         return f"{where} and nothing was written; {hint}"
+    existing = [str(path) for path in (outputs.model, outputs.picture) if path is not None and path.exists()]
+    if existing:
+        return f"{where} and nothing was written, to keep the {' and '.join(existing)} there is; {hint}"
     outputs.write(estimator)
     return f"{where}; the best weights before that are kept in {outputs.paths}; {hint}"
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from io import TextIOWrapper
-
 from grulearn.cli._group import make_app
 
 # A command is the function `command` in the module of its name, which is imported only when it is asked for.
@@ -17,12 +14,3 @@ app = make_app(
         "inspect": "Show what is in a model file.",
     }
 )
-
-
-def main() -> None:
-    """Run the command line and leave Python with its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            # A file name or a sign that the terminal cannot show is no reason to fail.
-            stream.reconfigure(errors="backslashreplace")
-    app(prog_name="grulearn")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from grulearn.cli._errors import BadInput
+from grulearn.cli._errors import BadInput, say
 from grulearn.cli._models import Model, ModelArgument, load_model
-from grulearn.cli._tables import DataArgument, SeparatorOption, read_table
+from grulearn.cli._tables import DataArgument, SeparatorOption, join_names, read_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +56,8 @@ def _target_names(model: Model, given: list[str] | None) -> list[str]:
         raise BadInput(
             f"{model.source} predicts {_count(model.estimator.n_outputs_)}, and --target names {len(names)}"
         )
+    if given and model.target_names and given != list(model.target_names):
+        say("warning", f"{model.source} predicts {join_names(model.target_names)}, not {join_names(given)}")
     return names
 
 

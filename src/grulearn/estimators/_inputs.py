@@ -149,9 +149,13 @@ def check_encoded(encoded: Sequences, given: Sequences, name: str, names: Sequen
 
 
 def _refuse_ragged(X: Any, name: str) -> None:
-    if isinstance(X, list | tuple) and len({getattr(item, "shape", ()) for item in X}) > 1:
+    if isinstance(X, Sequences):
+        ragged = len(X) > 0 and X.shape[1] is None
+    else:
+        ragged = isinstance(X, list | tuple) and len({getattr(item, "shape", ()) for item in X}) > 1
+    if ragged:
         raise ValueError(
-            f"X is a list of {len(X)} arrays of different shapes. {name} takes a table (sample, feature) "
+            f"X holds {len(X)} sequences of different shapes. {name} takes a table (sample, feature) "
             "or a 3-D array (sample, step, feature), whose sequences all have the same number of steps."
         )
 

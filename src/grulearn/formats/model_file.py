@@ -204,6 +204,9 @@ def _replace_file(path: str, data: bytes) -> None:
     try:
         if os.path.isdir(path):
             raise IsADirectoryError(errno.EISDIR, "it is a folder", path)
+        if os.path.exists(path) and not os.path.isfile(path):
+            # Replacing a device or a pipe would destroy it.
+            raise OSError(errno.EINVAL, "it is not a regular file", path)
         with open(temporary, "xb") as file:
             file.write(data)
             file.flush()

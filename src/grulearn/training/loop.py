@@ -100,8 +100,13 @@ class Outcome:
 
     @property
     def best_iter(self) -> int:
-        """The epoch of the lowest validation loss (training loss without validation); 0 if there is none."""
+        """The epoch of the lowest validation loss (training loss without validation); 0 if there is none.
+
+        An epoch that ended in a divergence does not count.
+        """
         losses = self._watched()
+        if self.stop_reason == "diverged":
+            losses = losses[:-1]
         finite = [i for i, loss in enumerate(losses) if math.isfinite(loss)]
         return min(finite, key=losses.__getitem__) + 1 if finite else 0
 
