@@ -47,7 +47,10 @@ void step(const Network& network, const Rows& x, const States& h,
     if (extent(out, 0) != config.num_layers || extent(out, 1) != n || extent(out, 2) != config.hidden_size) {
         expect_shape("out", out, {config.num_layers, n, config.hidden_size});
     }
-    // Microseconds of work: giving the GIL away and taking it back would cost more than it frees.
+    // For microseconds of work, giving the GIL away and taking it back would cost more than it frees.
+    constexpr std::int64_t kShort = 64 * 1024;
+    std::optional<nb::gil_scoped_release> release;
+    if (n * config.hidden_size > kShort) release.emplace();
     network.step(x.data(), h.data(), out.data(), n);
 }
 

@@ -1,6 +1,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/tuple.h>
 
+#include <atomic>
 #include <optional>
 
 #include "arrays.hpp"
@@ -17,10 +18,9 @@ using namespace nb::literals;
 struct BoundTrainer {
     nb::object network_object;
     Network* network;
-    In<float, 2> rows;
-    In<std::int64_t, 1> starts, lengths;
-    In<float, 2> targets;
+    In<float, 2> rows, targets;
     Trainer trainer;
+    std::atomic_flag in_use{};
 
     BoundTrainer(nb::object object, const In<float, 2>& data, const In<std::int64_t, 1>& from,
                  const In<std::int64_t, 1>& sizes, const In<float, 2>& wanted, std::int64_t batch_size, int n_jobs,
@@ -28,12 +28,24 @@ struct BoundTrainer {
         : network_object(std::move(object)),
           network(nb::cast<Network*>(network_object)),
           rows(data),
-          starts(from),
-          lengths(sizes),
           targets(wanted),
-          trainer(*network, view(rows, starts, lengths), targets.data(), batch_size, n_jobs, optimizer) {
-        expect_shape("targets", targets, {extent(lengths, 0), network->config().output_size});
+          trainer(*network, view(rows, from, sizes), targets.data(), batch_size, n_jobs, optimizer) {
+        expect_shape("targets", targets, {extent(sizes, 0), network->config().output_size});
     }
+};
+
+// Refuses a second thread: both would write the same gradients.
+class Exclusive {
+public:
+    explicit Exclusive(BoundTrainer& trainer) : flag_(trainer.in_use) {
+        if (flag_.test_and_set()) throw InvalidArgument("this Trainer is at work in another thread");
+    }
+    ~Exclusive() { flag_.clear(); }
+    Exclusive(const Exclusive&) = delete;
+    Exclusive& operator=(const Exclusive&) = delete;
+
+private:
+    std::atomic_flag& flag_;
 };
 
 // Asked between batches, without the GIL.
@@ -43,6 +55,7 @@ bool interrupted() {
 }
 
 auto run_epoch(BoundTrainer& bound, const std::optional<In<std::int64_t, 1>>& order, double learning_rate) {
+    const Exclusive exclusive(bound);
     const bool nothing = order && order->size() == 0;
     const auto sequences = order ? view(*order) : std::span<const std::int64_t>();
     const std::int64_t count = nothing ? 0 : bound.trainer.batches(sequences);
@@ -58,6 +71,7 @@ auto run_epoch(BoundTrainer& bound, const std::optional<In<std::int64_t, 1>>& or
 }
 
 auto accumulate(BoundTrainer& bound, const In<std::int64_t, 1>& batch) {
+    const Exclusive exclusive(bound);
     LossSum sum;
     {
         const nb::gil_scoped_release release;
@@ -73,6 +87,7 @@ auto gradients(const BoundTrainer& bound) {
 }
 
 void apply(BoundTrainer& bound, double learning_rate, double weight_sum, const std::optional<In<float, 1>>& given) {
+    const Exclusive exclusive(bound);
     if (!given) {
         bound.trainer.apply(learning_rate, weight_sum);
         return;

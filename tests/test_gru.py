@@ -148,6 +148,12 @@ def test_bad_steps_say_what_was_expected():
         gru.step(np.zeros((2, 3)), out=np.zeros((1, 2, 5), np.float32))
     with pytest.raises(TypeError):
         gru.step(np.zeros((2, 3)), out=np.zeros((1, 2, 4)))
+    with pytest.raises(ValueError, match=r"h: expected 3 axes for x_t of shape \(2, 3\), got \(2, 4\)"):
+        gru.step(np.zeros((2, 3)), np.zeros((2, 4)))
+    with pytest.raises(TypeError, match="out: expected a float32 array to write to, got list"):
+        gru.step(np.zeros(3), out=[1])
+    with pytest.raises(ValueError, match="x: expected real numbers, got complex ones"):
+        gru(np.zeros((2, 5, 3)) * 1j)
     both = GRU(random_weights(3, CellSpec(4, bidirectional=True)))
     with pytest.raises(ValueError, match="its reverse direction needs the end first"):
         both.step(np.zeros((2, 3)))

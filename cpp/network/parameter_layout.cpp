@@ -1,5 +1,5 @@
 // The order of parameters: canonical (PyTorch's arrays one after another) and packed (as the kernels read them).
-#include <cstring>
+#include <algorithm>
 #include <string>
 
 #include "../kernels/dispatch.hpp"
@@ -23,6 +23,15 @@ void check(const NetworkConfig& config) {
     at_least("hidden_size", config.hidden_size, 1);
     at_least("num_layers", config.num_layers, 1);
     at_least("output_size", config.output_size, 0);
+    // In double, so that the check itself cannot overflow.
+    const auto units = static_cast<double>(config.hidden_size);
+    const double inputs = std::max(static_cast<double>(config.input_size), 2.0 * units);
+    const double weights = static_cast<double>(config.num_layers) * 2.0 * 3.0 * units * (inputs + units);
+    if (weights + 2.0 * units * static_cast<double>(config.output_size) > 1e12) {
+        throw InvalidArgument("a network of hidden_size " + std::to_string(config.hidden_size) + ", input_size " +
+                              std::to_string(config.input_size) + " and " + std::to_string(config.num_layers) +
+                              " layers has more weights than any memory holds; expected fewer than 1e12");
+    }
 }
 
 // Calls copy(canonical index, packed index) for every parameter, in canonical order.

@@ -14,7 +14,6 @@ public:
     const Network& network;
     Recording recording;
     BatchPlan plan;
-    SequencesView sequences;
 };
 
 Tape::Tape(const Network& network, int n_jobs) : implementation_(std::make_unique<Implementation>(network, n_jobs)) {}
@@ -25,7 +24,6 @@ void Tape::record(const SequencesView& sequences, const float* h0, float* output
     const NetworkConfig& config = own.network.config();
     check(sequences, config.input_size);
     const FlushDenormals flush;
-    own.sequences = sequences;
     std::vector<std::int64_t> all(static_cast<std::size_t>(sequences.size()));
     std::iota(all.begin(), all.end(), 0);
     own.plan.build(sequences, all);

@@ -124,7 +124,11 @@ private:
     bool join(int id) {
         int joined = joined_.load(std::memory_order_acquire);
         while (joined != kClosed && id < threads_.load(std::memory_order_relaxed)) {
-            if (joined_.compare_exchange_weak(joined, joined + 1, std::memory_order_acq_rel)) return true;
+            if (!joined_.compare_exchange_weak(joined, joined + 1, std::memory_order_acq_rel)) continue;
+            // Between the look and the exchange another loop may have opened, with fewer threads.
+            if (id < threads_.load(std::memory_order_relaxed)) return true;
+            left_.fetch_add(1, std::memory_order_acq_rel);
+            return false;
         }
         return false;
     }

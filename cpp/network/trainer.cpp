@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <numeric>
@@ -175,12 +176,16 @@ Trainer::Trainer(Network& network, const SequencesView& sequences, const float* 
     : network_(network),
       sequences_(sequences),
       targets_(targets),
-      batch_size_(batch_size),
+      batch_size_(std::min(batch_size, std::max<std::int64_t>(sequences.size(), 1))),
       optimizer_(optimizer),
+      starts_(sequences.starts.begin(), sequences.starts.end()),
+      lengths_(sequences.lengths.begin(), sequences.lengths.end()),
       identity_(static_cast<std::size_t>(sequences.size())),
       worker_(std::make_unique<BatchWorker>(network, n_jobs)) {
     const NetworkConfig& config = network.config();
-    check(sequences, config.input_size);
+    sequences_.starts = starts_;
+    sequences_.lengths = lengths_;
+    check(sequences_, config.input_size);
     if (config.output_size == 0) throw InvalidArgument("training needs a head: the network's output_size is 0");
     if (batch_size < 1) throw InvalidArgument("batch_size must be at least 1, got " + std::to_string(batch_size));
     std::iota(identity_.begin(), identity_.end(), 0);

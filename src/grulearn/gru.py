@@ -190,7 +190,7 @@ class GRU:
         >>> outputs[1].any(axis=1).tolist()
         [True, False, False]
         """
-        values = np.ascontiguousarray(x, dtype=np.float32)
+        values = _as_float32("x", x)
         if values.ndim == 2:
             return self._run_one(values, h0, lengths)
         self._check_input(values)
@@ -262,16 +262,24 @@ class GRU:
         >>> gru.step([1.0], h, out=h).shape
         (1, 2)
         """
-        x = np.ascontiguousarray(x_t, dtype=np.float32)
+        x = _as_float32("x_t", x_t)
+        if out is not None and not isinstance(out, np.ndarray):
+            raise TypeError(f"out: expected a float32 array to write to, got {type(out).__name__}")
+        before = None if h is None else _as_float32("h", h)
+        for name, given in (("h", before), ("out", out)):
+            if given is not None and given.ndim != x.ndim + 1:
+                raise ValueError(
+                    f"{name}: expected {x.ndim + 1} axes for x_t of shape {x.shape}, got {given.shape}"
+                )
         if x.ndim == 1:
-            states = None if h is None else np.asarray(h, dtype=np.float32)[:, np.newaxis]
+            states = None if before is None else before[:, np.newaxis]
             target = None if out is None else out[:, np.newaxis]
             result = self.step(x[np.newaxis], states, target)[:, 0]
             return result if out is None else out
         if x.ndim != 2 or x.shape[1] != self.input_size:
             raise ValueError(f"x_t: expected shape (sequences, {self.input_size}), got {x.shape}")
         shape = (self.num_layers, x.shape[0], self.hidden_size)
-        before = np.zeros(shape, np.float32) if h is None else np.ascontiguousarray(h, dtype=np.float32)
+        before = np.zeros(shape, np.float32) if before is None else before
         after = np.empty(shape, np.float32) if out is None else out
         self._network.step(x, before, after)
         return after
@@ -295,7 +303,7 @@ class GRU:
             )
 
     def _initial_states(self, h0: ArrayLike, n: int) -> NDArray[np.float32]:
-        values = np.ascontiguousarray(h0, dtype=np.float32)
+        values = _as_float32("h0", h0)
         expected = (self._n_states, n, self.hidden_size)
         if values.shape != expected:
             raise ValueError(f"h0: expected shape {expected}, got {values.shape}")
@@ -319,6 +327,12 @@ class GRU:
         parameters = state.pop("_network")
         self.__dict__.update(state)
         self._build(parameters)
+
+
+def _as_float32(name: str, values: ArrayLike) -> NDArray[np.float32]:
+    if np.iscomplexobj(values):
+        raise ValueError(f"{name}: expected real numbers, got complex ones")
+    return np.ascontiguousarray(values, dtype=np.float32)
 
 
 def _check_lengths(lengths: ArrayLike, n: int, n_steps: int) -> NDArray[np.int64]:

@@ -6,7 +6,9 @@ from joblib.parallel import get_active_backend
 
 from grulearn import _core
 
-__all__ = ["resolve_n_jobs"]
+__all__ = ["MAX_THREADS", "resolve_n_jobs"]
+
+MAX_THREADS = 256  # of the core's pool
 
 
 def resolve_n_jobs(n_jobs: int | None) -> int:
@@ -22,7 +24,7 @@ def resolve_n_jobs(n_jobs: int | None) -> int:
     Returns
     -------
     int
-        At least 1.
+        From 1 to 256.
 
     Raises
     ------
@@ -41,4 +43,4 @@ def resolve_n_jobs(n_jobs: int | None) -> int:
         return 1 if backend.nesting_level else _core.available_cores()
     if n_jobs < 0:
         return max(1, _core.available_cores() + 1 + n_jobs)
-    return int(n_jobs)
+    return min(int(n_jobs), MAX_THREADS)

@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from grulearn import load
+
 QUICK = ("--max-iter", "5", "--hidden-size", "4", "--random-state", "0")
 ROW = "(the first below the header is 1)"
 
@@ -243,6 +245,23 @@ def test_loss_that_diverges_keeps_the_best_weights(grulearn, csv, tmp_path):
     assert outcome.code == 1
     assert "the loss diverged in epoch" in outcome.error
     assert "try a --learning-rate-init smaller than 1e+06, or --clip-norm 1" in outcome.error
+
+
+def test_loss_that_diverges_late_keeps_the_best_weights(grulearn, csv, houses, tmp_path):
+    path = tmp_path / "model.gru"
+    outcome = grulearn(
+        "fit", csv, "--target", "price", "--output", path, "--max-iter", 60, "--random-state", 0,
+        "--no-early-stopping", "--learning-rate-init", 1e3, "--clip-norm", "none", "--batch-size", 60,
+    )  # fmt: skip
+    assert outcome.code == 1
+    assert f"the best weights before that are kept in {path}" in outcome.error
+    kept = load(path)
+    assert kept.stop_reason_ == "diverged"
+    errors = kept.predict(houses[["rooms", "age"]]) - houses["price"]
+    assert (errors**2).mean() == pytest.approx(kept.best_loss_ * kept.target_scale_[0] ** 2, rel=1e-4)
+    assert grulearn("predict", path, csv).said("warning") == [
+        f"the training of {path} diverged; its predictions may be useless"
+    ]
 
 
 def test_loss_that_diverges_leaves_an_earlier_model_alone(grulearn, csv, model, tmp_path):

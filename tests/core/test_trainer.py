@@ -198,11 +198,13 @@ def test_training_goes_on_while_python_runs(build_network):
 def test_ctrl_c_stops_between_batches(build_network):
     problem = Problem(build_network, CellSpec(128), n=20_000)
     trainer = problem.trainer(batch_size=1)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         trainer.run_epoch(None, 1e-4)  # 20,000 steps: seconds
     timer.join()
+    signal.signal(signal.SIGINT, before)
     assert np.isfinite(problem.network.parameters()).all()
     problem.trainer().run_epoch(None, 1e-4)
 
@@ -245,3 +247,43 @@ def test_several_python_threads_at_once(make_case):
     assert len(results) == 80
     for result in results:
         np.testing.assert_array_equal(result, expected)
+
+
+def test_changed_positions_lead_nowhere(build_network):
+    problem = Problem(build_network, CellSpec(5))
+    trainer = problem.trainer()
+    expected = trainer.run_epoch(None, 0.0)
+    problem.starts[:] = 10**12
+    problem.lengths[:] = 10**12
+    np.testing.assert_array_equal(trainer.run_epoch(None, 0.0), expected)
+
+
+def test_one_trainer_serves_one_thread(build_network):
+    problem = Problem(build_network, CellSpec(64), n=4000)
+    trainer = problem.trainer(batch_size=10)
+    refused: list[str] = []
+
+    def work() -> None:
+        try:
+            trainer.run_epoch(None, 1e-4)
+        except ValueError as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused
+    assert set(refused) == {"this Trainer is at work in another thread"}
+
+
+def test_a_batch_size_beyond_everything_is_a_full_batch(build_network):
+    problem = Problem(build_network, CellSpec(5))
+    whole = problem.trainer(batch_size=23).run_epoch(None, 0.01)
+    np.testing.assert_array_equal(problem.trainer(batch_size=2**63 - 1).run_epoch(None, 0.01), whole)
+
+
+def test_an_impossible_network_is_refused():
+    with pytest.raises(ValueError, match="has more weights than any memory holds"):
+        _core.Network(2**31, 2**31)

@@ -385,3 +385,39 @@ def test_long_trainings_print_about_a_hundred_lines(
     model = GRURegressor(2, max_iter=1000, batch_size=300, early_stopping=False, verbose=verbose)
     model.fit(TABLE[:, :2], TARGET)
     assert sum(line.startswith("epoch") for line in capsys.readouterr().out.splitlines()) == expected
+
+
+def test_numpy_booleans_are_booleans():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y = 100 * X[:, 0] + 500
+    options = {"max_iter": 5, "random_state": 0}
+    plain = GRURegressor(4, standardize=True, **options).fit(X, y)
+    numpy = GRURegressor(4, standardize=np.True_, **options).fit(X, y)
+    np.testing.assert_array_equal(numpy.predict(X), plain.predict(X))
+
+
+@pytest.mark.parametrize("broken", [{"n_jobs": 0}, {"y": np.full(30, np.nan)}, {"X": np.ones((31, 7))}])
+def test_a_fit_that_fails_leaves_the_earlier_one(broken):
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    model = GRURegressor(4, max_iter=3, random_state=0).fit(X, X[:, 0])
+    expected = model.predict(X)
+    model.set_params(**{name: value for name, value in broken.items() if name == "n_jobs"})
+    with pytest.raises(ValueError):
+        model.fit(broken.get("X", 1000 * X), broken.get("y", 100 * X[:, 1]))
+    np.testing.assert_array_equal(model.set_params(n_jobs=1).predict(X), expected)
+
+
+def test_a_training_that_ends_in_ruins_is_not_kept():
+    X = np.random.default_rng(0).normal(size=(300, 4))
+    model = GRURegressor(
+        8, max_iter=60, random_state=0, early_stopping=False, learning_rate_init=1e3, clip_norm=None
+    )
+    with pytest.warns(ConvergenceWarning, match="Lower learning_rate_init"):
+        model.fit(X, X[:, 0])
+    assert model.stop_reason_ == "diverged"
+
+
+def test_masked_values_are_missing_ones():
+    X = np.ma.masked_equal([[1.0, 2.0], [3.0, -999.0], [5.0, 6.0]], -999.0)
+    with pytest.raises(ValueError, match="NaN"):
+        GRURegressor(2).fit(X, [1.0, 2.0, 3.0])

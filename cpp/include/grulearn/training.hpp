@@ -28,7 +28,6 @@ public:
 private:
     class Implementation;
     std::unique_ptr<Implementation> implementation_;
-    friend class Trainer;
 };
 
 struct OptimizerConfig {
@@ -43,7 +42,8 @@ struct LossSum {
     double weight = 0.0;
 };
 
-// Trains a network with a head on fixed data by Adam on the mean squared error. Holds views of the data.
+// Trains a network with a head on fixed data by Adam on the mean squared error. Holds views of rows and targets. Not
+// for several threads at once.
 class Trainer {
 public:
     // targets (N, O).
@@ -66,8 +66,6 @@ public:
     // Divides the gradients (null: the accumulated ones; else packed) by weight, clips, steps; clears both.
     void apply(double learning_rate, double weight, float* gradients = nullptr);
 
-    [[nodiscard]] const Network& network() const { return network_; }
-
 private:
     Network& network_;
     SequencesView sequences_;
@@ -76,6 +74,7 @@ private:
     OptimizerConfig optimizer_;
     std::int64_t steps_ = 0;
     Buffer gradients_, first_moment_, second_moment_;
+    std::vector<std::int64_t> starts_, lengths_;  // copies: a change behind our back could lead outside the rows
     std::vector<std::int64_t> identity_;
     std::unique_ptr<class BatchWorker> worker_;
 };

@@ -50,10 +50,19 @@ def command(
 
 def describe(path: Path) -> dict[str, Any]:
     """Return what the file says about its model, by names that stay."""
-    from grulearn.formats import FORMAT_VERSION, parameter_shapes, read_model
-    from grulearn.spec import NetworkSpec
+    from grulearn.formats import ModelFileError, read_model
 
     _, metadata = read_model(path)
+    try:
+        return _describe(path, metadata)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path} is damaged: its description lacks {error}") from error
+
+
+def _describe(path: Path, metadata: dict[str, Any]) -> dict[str, Any]:
+    from grulearn.formats import FORMAT_VERSION, parameter_shapes
+    from grulearn.spec import NetworkSpec
+
     shapes = parameter_shapes(NetworkSpec.from_dict(metadata["spec"]))
     return {
         "file": str(path),

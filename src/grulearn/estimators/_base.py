@@ -99,6 +99,27 @@ class BaseGRU(GRUParameters):
 
         `on_start` gets the line on how the data was read, `on_epoch` a report after each epoch.
         """
+        before = self.__dict__.copy()
+        try:
+            outcome = self._fit_all(X, y, initial_weights, on_start, on_epoch)
+        except BaseException:
+            # A fit that fails leaves an earlier one as it was.
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        if outcome.interrupt is not None:
+            raise outcome.interrupt
+        return self
+
+    def _fit_all(
+        self,
+        X: Any,
+        y: Any,
+        initial_weights: Mapping[str, ArrayLike] | None,
+        on_start: OnStart | None,
+        on_epoch: OnEpoch | None,
+    ) -> Outcome:
+        """Take all steps of a fit; an interrupted training ends like any other."""
         data, shape = read_sequences(self, X, reset=True)
         targets = self._read_targets(y, shape)
         warn_if_doubtful(X, shape)
@@ -117,9 +138,7 @@ class BaseGRU(GRUParameters):
         encoded, scaled = self._fit_encoding(data, targets, training)
         outcome = self._train(engine, encoded, scaled, training, validation, order_rng, on_epoch)
         self._keep(engine, outcome)
-        if outcome.interrupt is not None:
-            raise outcome.interrupt
-        return self
+        return outcome
 
     # What a subclass fills in.
 

@@ -47,6 +47,8 @@ def read_sequences(estimator: Any, X: Any, *, reset: bool) -> tuple[Sequences, t
     name = type(estimator).__name__
     _refuse_dates(X)
     _refuse_ragged(X, name)
+    if isinstance(X, np.ma.MaskedArray):
+        X = np.ma.filled(X.astype(np.float64), np.nan)  # a masked value is a missing one
     try:
         values = validate_data(
             estimator,

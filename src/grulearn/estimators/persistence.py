@@ -93,7 +93,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     arrays, metadata = read_model(path)
     place = os.fspath(path)
     name = metadata.get("estimator")
-    if name not in _ESTIMATORS:
+    if not isinstance(name, str) or name not in _ESTIMATORS:
         raise ModelFileError(
             f"{place} holds a {name!r}, and this grulearn knows {', '.join(_ESTIMATORS)}: update grulearn "
             "to load it"
@@ -102,7 +102,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     try:
         estimator = kind(**metadata["params"])
         _restore(estimator, arrays, metadata)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ModelFileError(f"{place} cannot be read as a {name}: {reason}") from error
     return estimator
@@ -111,8 +111,18 @@ def load(path: str | os.PathLike[str]) -> Any:
 def _restore(estimator: BaseGRU, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
     spec = NetworkSpec.from_dict(metadata["spec"])
     shapes = parameter_shapes(spec)
+    # Shapes are compared before anything is built: a damaged size could ask for all memory.
+    weights = flatten({name: arrays[name] for name in shapes}, shapes)
+    if not np.isfinite(weights).all():
+        raise ValueError("the weights hold NaN or infinity")
+    for prefix, size in ((_INPUT, spec.input.n_features), (_TARGET, spec.head.n_outputs)):
+        for array, values in _with_prefix(prefix, arrays).items():
+            if values.shape != (size,):
+                raise ValueError(f"{prefix}{array} has shape {values.shape}, expected ({size},)")
+    if metadata["n_features_in"] != spec.input.n_features:
+        raise ValueError(f"n_features_in is {metadata['n_features_in']}, expected {spec.input.n_features}")
     engine = get_engine("native")(spec)
-    engine.set_parameters(flatten({name: arrays[name] for name in shapes}, shapes))
+    engine.set_parameters(weights)
     estimator._engine = engine
     estimator._input_scaling = Scaling.from_arrays(_with_prefix(_INPUT, arrays))
     estimator._target_scaling = TargetScaling.from_arrays(_with_prefix(_TARGET, arrays))

@@ -98,8 +98,9 @@ class GRURegressor(RegressorMixin, BaseGRU):
     n_iter_ : int
         Number of epochs run.
     stop_reason_ : {"max_iter", "no improvement", "diverged", "interrupted"}
-        Why the training ended. "diverged": the loss was NaN, infinite or a million times that of
-        predicting the mean; the best weights before it were kept, and there was a ConvergenceWarning.
+        Why the training ended. "diverged": the loss was NaN, infinite, a million times that of
+        predicting the mean, or in the end above it and a hundred times the best; the best weights before
+        were kept, and there was a ConvergenceWarning.
     target_scale_ : ndarray of float64, shape (n_outputs_,)
         What a network's output of 1 is worth in the target's units: a loss times its square is a mean
         squared error. All 1 unless the target is standardized; 0 for a constant target.
@@ -197,7 +198,9 @@ class GRURegressor(RegressorMixin, BaseGRU):
         return targets
 
     def _fit_target_scaling(self, targets: NDArray[np.float64]) -> TargetScaling:
-        scaling = TargetScaling.fit(targets, standardize=self.standardize is True)
+        # NumPy's True is not Python's; "inputs" is the only text.
+        standardize = not isinstance(self.standardize, str) and bool(self.standardize)
+        scaling = TargetScaling.fit(targets, standardize=standardize)
         constant = np.flatnonzero(scaling.constant)
         if len(constant):
             column = "y" if self._one_dimensional else f"y, output {constant[0]},"

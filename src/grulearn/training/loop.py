@@ -171,12 +171,23 @@ def train(
         outcome.stop_reason, outcome.interrupt = "interrupted", interrupt
         if outcome.validation_scores is not None:
             del outcome.loss_curve[len(outcome.validation_scores) :]
+    if (
+        validation_loss is None
+        and outcome.stop_reason == "max_iter"
+        and _is_ruined(outcome.loss_curve, naive_loss)
+    ):
+        outcome.stop_reason = "diverged"
     last = len(outcome.loss_curve)
     keeper.finish(last, diverged=outcome.stop_reason == "diverged")
     if outcome.stop_reason == "max_iter" and keeper.kept_iter != last and validation_loss is None:
         outcome.stop_reason = "diverged"  # the very last update did it, after the loss was measured
     outcome.kept_iter = keeper.kept_iter
     return outcome
+
+
+def _is_ruined(losses: list[float], naive_loss: float) -> bool:
+    """Tell whether the last epoch is worse than knowing nothing, and far worse than an earlier one."""
+    return naive_loss > 0.0 and losses[-1] > max(naive_loss, 100.0 * min(losses))
 
 
 def _run_epochs(
