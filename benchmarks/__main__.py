@@ -3,7 +3,9 @@
 Every case is timed in interleaved rounds, both libraries warm, with the same number of threads and the same
 work: inference is the forward pass over whole sequences; a training step is forward, mean squared error on a
 linear layer over the last state, backward for all weights, and Adam. The figures are medians. Input on both
-sides is a ready float32 array; nothing is loaded or converted in the timed part.
+sides is a ready float32 array; nothing is loaded or converted in the timed part. Before each turn there is a
+pause and an untimed call: PyTorch's OpenMP threads go on polling for a while after a call, and would take a
+core from whoever comes next.
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ class Size(NamedTuple):
     def __str__(self) -> str:
         return f"N{self.n} T{self.steps} F{self.features} H{self.hidden}"
 
+
+PAUSE = 0.05  # seconds
+CALLS_A_TURN = 5
 
 SIZES = [
     Size(1, 100, 32, 64),
@@ -90,15 +95,16 @@ def cases(size: Size, n_jobs: int) -> dict[str, Callable[[], object]]:
 
 
 def medians(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Time each call once a round, in turn; return the medians in seconds."""
+    """Time each call a few times a round, in turn; return the medians in seconds."""
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
-        call()
     for _ in range(rounds):
         for name, call in calls.items():
-            begin = time.perf_counter()
+            time.sleep(PAUSE)
             call()
-            times[name].append(time.perf_counter() - begin)
+            for _ in range(CALLS_A_TURN):
+                begin = time.perf_counter()
+                call()
+                times[name].append(time.perf_counter() - begin)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
@@ -143,7 +149,7 @@ def processor() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=25, help="interleaved rounds of each case")
+    parser.add_argument("--rounds", type=int, default=9, help="interleaved rounds of each case")
     options = parser.parse_args(arguments)
     n_jobs = _core.available_cores()
     torch.set_num_threads(n_jobs)
@@ -157,8 +163,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             own, other = t[kind] * 1e3, t[f"torch {kind}"] * 1e3
             columns += [f"{own:.3g} ms", f"{other:.3g} ms", f"{other / own:.1f}x"]
         print(f"| {size} | " + " | ".join(columns) + " |", flush=True)
-    own = statistics.median(article_run() for _ in range(5))
-    other = statistics.median(torch_article_run(500) for _ in range(5))
+    own_runs, other_runs = [], []
+    for _ in range(5):
+        time.sleep(PAUSE)
+        own_runs.append(article_run())
+        other_runs.append(torch_article_run(500))
+    own, other = statistics.median(own_runs), statistics.median(other_runs)
     print(
         "\nThe article's training (10,000 full-batch epochs of 506 rows) through GRURegressor.fit: "
         f"{own:.2f} s; PyTorch {other:.2f} s; {other / own:.1f}x"
