@@ -50,8 +50,8 @@ struct BackwardStep {
     const float* u_t = nullptr;            // slots r, z and (reset_after) q
     const float* u_t_candidate = nullptr;  // reset_after=False: slot n alone; null: nothing passes through r * h
     const float* next_gates = nullptr;     // [rows] gate gradients of step t+1; null: none reach this step
-    float* gates = nullptr;                // [rows] in: saved gates of step t, out: their gradients;
-                             // null: only sum dh into carry (the gradient of h0)
+    // [rows] in: saved gates of step t, out: their gradients; null: only sum dh into carry (the gradient of h0)
+    float* gates = nullptr;
     std::int64_t gates_stride = 0;
     const float* const* h = nullptr;  // [rows] states before step t; null: all zero
     const float* const* d_out = nullptr;  // [rows] gradients of the outputs of step t; null: none
@@ -95,7 +95,7 @@ struct BiasGradient {
     float* out = nullptr;  // packed as bias, added to
 };
 
-// A linear map from rows of K floats to O outputs: out = rows * w^T + b, w (O, K) row-major.
+// A linear map from rows of K floats to O outputs: out = x w^T + b, w (O, K) row-major.
 struct HeadForward {
     std::int64_t rows = 0, inputs = 0, outputs = 0;
     const float* const* x = nullptr;  // [rows] `inputs` floats each
