@@ -1,4 +1,4 @@
-"""Collects the comparisons with PyTorch only where PyTorch is, and says so in pytest's header."""
+"""Collects what needs PyTorch or pyarrow only where they are, and says so in pytest's header."""
 
 from __future__ import annotations
 
@@ -6,17 +6,27 @@ from importlib.metadata import version
 from importlib.util import find_spec
 
 HAS_TORCH = find_spec("torch") is not None
+HAS_PYARROW = find_spec("pyarrow") is not None
 
 # Not a skip: without torch those files could not even be imported, and a skip of every one of them would
 # read as if something were wrong.
 collect_ignore = [] if HAS_TORCH else ["torch"]
+if not HAS_PYARROW:
+    collect_ignore.append("cli/test_parquet.py")
 
 
-def pytest_report_header() -> str:
-    """One line for the head of the run."""
+def pytest_report_header() -> list[str]:
+    """Lines for the head of the run."""
     if HAS_TORCH:
-        return f"torch: {version('torch')}, comparisons with it (tests/torch) are collected"
-    return (
-        "torch: not installed, so the comparisons with it (tests/torch) are not collected; "
-        'to run them: pip install ".[test-torch]" && pytest'
-    )
+        lines = [f"torch: {version('torch')}, comparisons with it (tests/torch) are collected"]
+    else:
+        lines = [
+            "torch: not installed, so the comparisons with it (tests/torch) are not collected; "
+            'to run them: pip install ".[test-torch]" && pytest'
+        ]
+    if not HAS_PYARROW:
+        lines.append(
+            "pyarrow: not installed, so tests/cli/test_parquet.py is not collected; "
+            'to run it: pip install ".[test,parquet]" && pytest'
+        )
+    return lines

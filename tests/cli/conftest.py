@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,6 @@ import pytest
 from typer.testing import CliRunner
 
 from grulearn.cli.app import app
-
-# pyarrow is an optional extra of the package.
-collect_ignore = [] if find_spec("pyarrow") else ["test_parquet.py"]
 
 Run = Callable[..., "Outcome"]
 QUICK = ("--max-iter", "5", "--hidden-size", "4", "--random-state", "0")
