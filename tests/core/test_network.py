@@ -62,6 +62,24 @@ def test_long_sums_stay_accurate(make_case, isa, reset_after):
 
 
 @pytest.mark.parametrize("reset_after", [True, False])
+@pytest.mark.parametrize("with_h0", [True, False])
+@pytest.mark.parametrize("lengths", [[1] * 530, [3] * 300, [2] * 260 + [0] + [1] * 300])
+def test_many_rows_are_summed_in_shards(make_case, isa, lengths, with_h0, reset_after):
+    # From 256 rows in a step on, each shard of rows has sums of its own.
+    cell = CellSpec(21, bidirectional=True, reset_after=reset_after)
+    case = make_case(5, cell, lengths, with_h0=with_h0, isa=isa)
+    d_weights, d_rows, d_h0 = case.backward()
+    expected_weights, expected_rows, expected_h0 = case.reference_backward()
+    for name, expected in expected_weights.items():
+        assert_close(d_weights[name], expected, name)
+    assert_close(d_rows, expected_rows, "rows")
+    assert_close(d_h0, expected_h0, "h0")
+    again, _, _ = case.backward(n_jobs=2)
+    for name, values in d_weights.items():
+        np.testing.assert_array_equal(again[name], values, err_msg=name)
+
+
+@pytest.mark.parametrize("reset_after", [True, False])
 def test_large_hidden_size(make_case, reset_after):
     # Beyond 256 units chunks are larger; 273 is no multiple of any vector.
     case = make_case(5, CellSpec(273, reset_after=reset_after), [30] * 33)

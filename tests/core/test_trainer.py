@@ -85,6 +85,19 @@ def test_accumulate_gives_the_loss_and_its_gradient(problem):
         assert np.abs(actual[name] - gradient).max() <= 1e-5 * scale, name
 
 
+def test_a_batch_of_many_sequences_is_summed_in_shards(build_network, isa):
+    problem = Problem(build_network, CellSpec(9, bidirectional=True), isa, n=700)
+    trainer = problem.trainer(batch_size=700, n_jobs=2)
+    batch = np.random.default_rng(1).permutation(700)
+    loss, weight = trainer.accumulate(batch)
+    expected_loss, expected = problem.reference(batch)
+    assert weight == 700 * N_OUTPUTS
+    assert loss == pytest.approx(expected_loss, rel=1e-6)  # float32 errors, summed in double
+    actual = unflatten(trainer.gradients(), parameter_shapes(problem.spec))
+    for name, gradient in expected.items():
+        assert np.abs(actual[name] - gradient).max() <= 1e-5 * np.abs(gradient).max(), name
+
+
 def test_accumulated_batches_add_up(problem):
     trainer = problem.trainer()
     trainer.accumulate(np.arange(10))
@@ -158,8 +171,8 @@ def test_order_none_is_the_order_of_the_data(problem):
 def test_threads_do_not_change_a_bit(build_network, isa):
     results = []
     for n_jobs in (1, 2, 5):
-        problem = Problem(build_network, CellSpec(40, num_layers=2), isa, n=300)
-        trainer = problem.trainer(batch_size=150, n_jobs=n_jobs)
+        problem = Problem(build_network, CellSpec(40, num_layers=2), isa, n=600)
+        trainer = problem.trainer(batch_size=300, n_jobs=n_jobs)
         losses = [trainer.run_epoch(None, 0.01) for _ in range(3)]
         results.append((np.concatenate(losses), problem.network.parameters()))
     for losses, parameters in results[1:]:
