@@ -36,9 +36,10 @@ Out<T, Rank> fresh(const std::int64_t (&shape)[Rank]) {
 
 inline std::span<const std::int64_t> view(const In<std::int64_t, 1>& array) { return {array.data(), array.size()}; }
 
-inline SequencesView view(const In<float, 2>& rows, const In<std::int64_t, 1>& starts,
-                          const In<std::int64_t, 1>& lengths) {
-    return {rows.data(), extent(rows, 0), extent(rows, 1), view(starts), view(lengths)};
+template <class Real>
+SequencesView<Real> view(const In<Real, 2>& rows, const In<std::int64_t, 1>& starts,
+                         const In<std::int64_t, 1>& lengths) {
+    return {{extent(rows, 0), extent(rows, 1), view(starts), view(lengths)}, rows.data()};
 }
 
 template <class Array>

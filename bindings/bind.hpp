@@ -1,4 +1,5 @@
-// One function for each topic of the module.
+// One function for each topic of the module. Classes that compute exist for float and for double, bound by one
+// template: in Python the latter have "64" behind their names.
 #pragma once
 
 #include <nanobind/nanobind.h>

@@ -4,7 +4,7 @@
 #include "grulearn/errors.hpp"
 
 NB_MODULE(_core, m) {
-    m.doc() = "The native core: GRU networks, their gradients and their training, in float32.";
+    m.doc() = "The native core: GRU networks, their gradients and their training, in float32 and float64.";
     nanobind::register_exception_translator([](const std::exception_ptr& error, void*) {
         try {
             std::rethrow_exception(error);

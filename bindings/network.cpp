@@ -15,20 +15,19 @@ namespace {
 
 using namespace nb::literals;
 
-using Rows = In<float, 2>;
 using Indices = In<std::int64_t, 1>;
-using States = In<float, 3>;
 
-auto forward(const Network& network, const Rows& rows, const Indices& starts, const Indices& lengths,
-             const std::optional<States>& h0, int n_jobs) {
+template <class Real>
+auto forward(const Network<Real>& network, const In<Real, 2>& rows, const Indices& starts, const Indices& lengths,
+             const std::optional<In<Real, 3>>& h0, int n_jobs) {
     const NetworkConfig& config = network.config();
-    const SequencesView sequences = view(rows, starts, lengths);
+    const SequencesView<Real> sequences = view(rows, starts, lengths);
     check(sequences, config.input_size);
     std::int64_t total = 0;
     for (const std::int64_t length : sequences.lengths) total += length;
     if (h0) expect_shape("h0", *h0, {config.cells(), sequences.size(), config.hidden_size});
-    auto outputs = fresh<float, 2>({total, config.state_size()});
-    auto h_n = fresh<float, 3>({config.cells(), sequences.size(), config.hidden_size});
+    auto outputs = fresh<Real, 2>({total, config.state_size()});
+    auto h_n = fresh<Real, 3>({config.cells(), sequences.size(), config.hidden_size});
     {
         const nb::gil_scoped_release release;
         network.forward(sequences, h0 ? h0->data() : nullptr, outputs.data(), h_n.data(), checked_jobs(n_jobs));
@@ -36,8 +35,9 @@ auto forward(const Network& network, const Rows& rows, const Indices& starts, co
     return std::tuple(outputs, h_n);
 }
 
-void step(const Network& network, const Rows& x, const States& h,
-          const nb::ndarray<float, nb::ndim<3>, nb::c_contig, nb::device::cpu>& out) {
+template <class Real>
+void step(const Network<Real>& network, const In<Real, 2>& x, const In<Real, 3>& h,
+          const nb::ndarray<Real, nb::ndim<3>, nb::c_contig, nb::device::cpu>& out) {
     const NetworkConfig& config = network.config();
     const std::int64_t n = extent(x, 0);
     if (extent(x, 1) != config.input_size) expect_shape("x", x, {n, config.input_size});
@@ -54,9 +54,11 @@ void step(const Network& network, const Rows& x, const States& h,
     network.step(x.data(), h.data(), out.data(), n);
 }
 
-auto predict(const Network& network, const Rows& rows, const Indices& starts, const Indices& lengths, int n_jobs) {
-    const SequencesView sequences = view(rows, starts, lengths);
-    auto out = fresh<float, 2>({sequences.size(), network.config().output_size});
+template <class Real>
+auto predict(const Network<Real>& network, const In<Real, 2>& rows, const Indices& starts, const Indices& lengths,
+             int n_jobs) {
+    const SequencesView<Real> sequences = view(rows, starts, lengths);
+    auto out = fresh<Real, 2>({sequences.size(), network.config().output_size});
     {
         const nb::gil_scoped_release release;
         network.predict(sequences, out.data(), checked_jobs(n_jobs));
@@ -64,46 +66,54 @@ auto predict(const Network& network, const Rows& rows, const Indices& starts, co
     return out;
 }
 
-void set_parameters(Network& network, const In<float, 1>& values) {
+template <class Real>
+void set_parameters(Network<Real>& network, const In<Real, 1>& values) {
     expect_shape("values", values, {network.layout().canonical_size});
     network.set_parameters(values.data());
+}
+
+template <class Real>
+void bind_one(nb::module_& m, const char* name, const char* doc) {
+    nb::class_<Network<Real>>(m, name, doc)
+        .def(
+            "__init__",
+            [](Network<Real>* self, std::int64_t input_size, std::int64_t hidden_size, std::int64_t num_layers,
+               bool bidirectional, bool reset_after, bool bias, std::int64_t output_size, const std::string& isa) {
+                new (self) Network<Real>(
+                    {input_size, hidden_size, num_layers, bidirectional, reset_after, bias, output_size}, isa);
+            },
+            "input_size"_a, "hidden_size"_a, nb::kw_only(), "num_layers"_a = 1, "bidirectional"_a = false,
+            "reset_after"_a = true, "bias"_a = true, "output_size"_a = 0, "isa"_a = "")
+        .def_prop_ro(
+            "n_parameters", [](const Network<Real>& self) { return self.layout().canonical_size; },
+            "Length of the flat parameter vector.")
+        .def(
+            "parameters",
+            [](const Network<Real>& self) {
+                auto out = fresh<Real, 1>({self.layout().canonical_size});
+                self.get_parameters(out.data());
+                return out;
+            },
+            "A copy of all parameters, (n_parameters,).")
+        .def("set_parameters", &set_parameters<Real>, "values"_a.noconvert(), "Sets all parameters, (n_parameters,).")
+        .def("forward", &forward<Real>, "rows"_a.noconvert(), "starts"_a.noconvert(), "lengths"_a.noconvert(),
+             nb::arg("h0").noconvert().none(), "n_jobs"_a,
+             "outputs (sum of lengths, D * H), sequence after sequence, and h_n (L * D, N, H).")
+        .def("step", &step<Real>, "x"_a.noconvert(), "h"_a.noconvert(), "out"_a.noconvert(),
+             "One step of N rows: x (N, F), h and out (L, N, H); out may be h. Allocates nothing.")
+        .def("predict", &predict<Real>, "rows"_a.noconvert(), "starts"_a.noconvert(), "lengths"_a.noconvert(),
+             "n_jobs"_a, "The head on the final states, (N, O).");
 }
 
 }  // namespace
 
 void bind_network(nb::module_& m) {
-    nb::class_<Network>(m, "Network",
-                        "A stack of GRU layers with an optional linear head.\n\n"
-                        "Parameters are one flat float32 vector in the order of PyTorch's state_dict: weight_ih,\n"
-                        "weight_hh, bias_ih and bias_hh of each layer and direction, then the head's weight and bias.")
-        .def(
-            "__init__",
-            [](Network* self, std::int64_t input_size, std::int64_t hidden_size, std::int64_t num_layers,
-               bool bidirectional, bool reset_after, bool bias, std::int64_t output_size, const std::string& isa) {
-                new (self)
-                    Network({input_size, hidden_size, num_layers, bidirectional, reset_after, bias, output_size}, isa);
-            },
-            "input_size"_a, "hidden_size"_a, nb::kw_only(), "num_layers"_a = 1, "bidirectional"_a = false,
-            "reset_after"_a = true, "bias"_a = true, "output_size"_a = 0, "isa"_a = "")
-        .def_prop_ro(
-            "n_parameters", [](const Network& self) { return self.layout().canonical_size; },
-            "Length of the flat parameter vector.")
-        .def(
-            "parameters",
-            [](const Network& self) {
-                auto out = fresh<float, 1>({self.layout().canonical_size});
-                self.get_parameters(out.data());
-                return out;
-            },
-            "A copy of all parameters, (n_parameters,).")
-        .def("set_parameters", &set_parameters, "values"_a.noconvert(), "Sets all parameters, (n_parameters,).")
-        .def("forward", &forward, "rows"_a.noconvert(), "starts"_a.noconvert(), "lengths"_a.noconvert(),
-             nb::arg("h0").noconvert().none(), "n_jobs"_a,
-             "outputs (sum of lengths, D * H), sequence after sequence, and h_n (L * D, N, H).")
-        .def("step", &step, "x"_a.noconvert(), "h"_a.noconvert(), "out"_a.noconvert(),
-             "One step of N rows: x (N, F), h and out (L, N, H); out may be h. Allocates nothing.")
-        .def("predict", &predict, "rows"_a.noconvert(), "starts"_a.noconvert(), "lengths"_a.noconvert(), "n_jobs"_a,
-             "The head on the final states, (N, O).");
+    bind_one<float>(
+        m, "Network",
+        "A stack of GRU layers with an optional linear head.\n\n"
+        "Parameters are one flat vector in the order of PyTorch's state_dict: weight_ih, weight_hh, bias_ih\n"
+        "and bias_hh of each layer and direction, then the head's weight and bias. All arrays are float32.");
+    bind_one<double>(m, "Network64", "`Network` in float64.");
 }
 
 }  // namespace grulearn::bindings

@@ -18,8 +18,8 @@ static void adam(const AdamStep& a) {
     }
 }
 
-// Each lane sums in float over 1024 vectors at most, then in double: exact to about 1e-6 for any length.
-static double sum_of_squares(const float* values, int64_t count) {
+// Each lane sums over 1024 vectors at most, then in double: in float32 exact to about 1e-6 for any length.
+static double sum_of_squares(const real* values, int64_t count) {
     double total = 0.0;
     constexpr int64_t block = 1024 * V;
     for (int64_t begin = 0; begin < count; begin += block) {
@@ -29,7 +29,7 @@ static double sum_of_squares(const float* values, int64_t count) {
             const vec x = load(values + i);
             sum = fma(x, x, sum);
         }
-        float lanes[V];
+        real lanes[V];
         store(lanes, sum);
         for (int i = 0; i < V; ++i) total += lanes[i];
     }

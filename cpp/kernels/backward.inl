@@ -8,8 +8,8 @@ struct ProductTiles {
 
 // acc[row][panel] += sum over units and the given gate slots of gates[row] * w[panel], w as packed by `transpose`.
 template <int R, int P>
-GRULEARN_INLINE void multiply_gates(vec (&acc)[R][P], const float* const (&rows)[R], const CellShape& shape,
-                                    const int (&slots)[3], int n_slots, const float* w, int64_t panel_stride) {
+GRULEARN_INLINE void multiply_gates(vec (&acc)[R][P], const real* const (&rows)[R], const CellShape& shape,
+                                    const int (&slots)[3], int n_slots, const real* w, int64_t panel_stride) {
     for (int64_t panel = 0; panel < shape.panels; ++panel) {
         const int64_t lanes = lanes_of(shape.hidden, panel);
         for (int s = 0; s < n_slots; ++s) {
@@ -53,7 +53,7 @@ struct GateGradients : ProductTiles {
             }
         }
         if (a.next_gates != nullptr) {
-            const float* rows[R];
+            const real* rows[R];
             GRULEARN_UNROLL
             for (int i = 0; i < R; ++i) rows[i] = a.next_gates + (row + i) * a.gates_stride;
             const int n_slots = shape.reset_after ? 3 : 2;
@@ -85,20 +85,20 @@ struct GateGradients : ProductTiles {
     }
 
     GRULEARN_INLINE void finish_one(const BackwardStep& a, int64_t row, int64_t panel) {
-        float* carry = a.carry + (row * a.shape.panels + panel) * V;
+        real* carry = a.carry + (row * a.shape.panels + panel) * V;
         const vec dh = load(carry);
         const int64_t slots = a.shape.slots();
-        float* g = a.gates + row * a.gates_stride + panel * slots * V;
+        real* g = a.gates + row * a.gates_stride + panel * slots * V;
         const vec r = load(g);
         const vec z = load(g + V);
         const vec n = load(g + 2 * V);
         const vec h = previous_state(a, row, panel);
-        const vec da_n = dh * (1.0F - z) * (1.0F - n * n);
+        const vec da_n = dh * (kOne - z) * (kOne - n * n);
         store(carry, dh * z);
-        store(g + V, dh * (h - n) * z * (1.0F - z));
+        store(g + V, dh * (h - n) * z * (kOne - z));
         store(g + 2 * V, da_n);
         if (a.shape.reset_after) {
-            store(g, da_n * load(g + 3 * V) * r * (1.0F - r));
+            store(g, da_n * load(g + 3 * V) * r * (kOne - r));
             store(g + 3 * V, da_n * r);
         }
     }
@@ -111,7 +111,7 @@ struct ResetGradient : ProductTiles {
         const CellShape& shape = a.shape;
         const int64_t stride = shape.hidden * V;
         vec ds[R][P] = {};
-        const float* rows[R];
+        const real* rows[R];
         GRULEARN_UNROLL
         for (int i = 0; i < R; ++i) rows[i] = a.gates + (row + i) * a.gates_stride;
         multiply_gates(ds, rows, shape, kSlotCandidate, 1, a.u_t_candidate + panel * stride, stride);
@@ -132,13 +132,13 @@ struct ResetGradient : ProductTiles {
 
     GRULEARN_INLINE void finish_one(const BackwardStep& a, int64_t row, int64_t panel) {
         const int64_t at = (row * a.shape.panels + panel) * V;
-        float* g = a.gates + row * a.gates_stride + panel * 3 * V;
+        real* g = a.gates + row * a.gates_stride + panel * 3 * V;
         const vec ds = load(a.reset_state + at);
         const vec r = load(g);
         const vec h = previous_state(a, row, panel);
         store(a.reset_state + at, r * h);
         store(a.carry + at, fma(ds, r, load(a.carry + at)));
-        store(g, ds * h * r * (1.0F - r));
+        store(g, ds * h * r * (kOne - r));
     }
 };
 
@@ -167,7 +167,7 @@ struct InputGradients : ProductTiles {
     GRULEARN_INLINE void tile(const InputGradient& a, int64_t row, int64_t panel) {
         const int64_t stride = 3 * a.shape.hidden * V;
         vec dx[R][P] = {};
-        const float* rows[R];
+        const real* rows[R];
         GRULEARN_UNROLL
         for (int i = 0; i < R; ++i) rows[i] = a.gates[row + i];
         multiply_gates(dx, rows, a.shape, kSlotsInput, 3, a.w_t + panel * stride, stride);
@@ -176,7 +176,7 @@ struct InputGradients : ProductTiles {
             GRULEARN_UNROLL
             for (int p = 0; p < P; ++p) {
                 const int64_t lanes = lanes_of(a.shape.inputs, panel + p);
-                float* out = a.dx[row + i] + (panel + p) * V;
+                real* out = a.dx[row + i] + (panel + p) * V;
                 const vec sum = a.add ? load_partial(out, lanes) + dx[i][p] : dx[i][p];
                 store_partial(out, sum, lanes);
             }
@@ -189,16 +189,16 @@ static void input_gradient(const InputGradient& a) {
 }
 
 // packed [panel][k][3][V] -> [panel of k][(panel, gate, lane)][V], block by block of V x V.
-static void transpose(const CellShape& shape, const float* packed, int64_t n_inputs, int first_gate, int n_gates,
-                      float* out) {
+static void transpose(const CellShape& shape, const real* packed, int64_t n_inputs, int first_gate, int n_gates,
+                      real* out) {
     const int64_t depth = n_gates * shape.hidden;
     for (int64_t k = 0; k < n_inputs; k += V) {
-        float* to = out + k * depth;
+        real* to = out + k * depth;
         for (int64_t panel = 0; panel < shape.panels; ++panel) {
             const int64_t lanes = lanes_of(shape.hidden, panel);
             for (int g = first_gate; g < first_gate + n_gates; ++g, to += lanes * V) {
                 vec block[V] = {};
-                const float* from = packed + ((panel * n_inputs + k) * 3 + g) * V;
+                const real* from = packed + ((panel * n_inputs + k) * 3 + g) * V;
                 for (int64_t i = 0; i < lanes_of(n_inputs, k / V); ++i) block[i] = load(from + i * 3 * V);
                 transpose_block(block);
                 for (int64_t i = 0; i < lanes; ++i) store(to + i * V, block[i]);

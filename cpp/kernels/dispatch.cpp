@@ -10,20 +10,36 @@ namespace grulearn {
 
 #if defined(__x86_64__)
 namespace avx512 {
-const KernelTable& table();
-}
+template <class Real>
+const KernelTable<Real>& table();
+template <>
+const KernelTable<float>& table<float>();
+template <>
+const KernelTable<double>& table<double>();
+}  // namespace avx512
 namespace avx2 {
-const KernelTable& table();
-}
+template <class Real>
+const KernelTable<Real>& table();
+template <>
+const KernelTable<float>& table<float>();
+template <>
+const KernelTable<double>& table<double>();
+}  // namespace avx2
 #endif
 namespace baseline {
-const KernelTable& table();
-}
+template <class Real>
+const KernelTable<Real>& table();
+template <>
+const KernelTable<float>& table<float>();
+template <>
+const KernelTable<double>& table<double>();
+}  // namespace baseline
 
 namespace {
 
+template <class Real>
 struct Supported {
-    std::array<const KernelTable*, 3> tables{};
+    std::array<const KernelTable<Real>*, 3> tables{};
     std::size_t count = 0;
 
     Supported() {
@@ -31,17 +47,18 @@ struct Supported {
         __builtin_cpu_init();
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")) {
-            tables[count++] = &avx512::table();
+            tables[count++] = &avx512::table<Real>();
         }
-        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables[count++] = &avx2::table();
+        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables[count++] = &avx2::table<Real>();
 #endif
-        tables[count++] = &baseline::table();
+        tables[count++] = &baseline::table<Real>();
     }
 };
 
-const KernelTable& find(std::string_view name, std::string_view asked_by) {
+template <class Real>
+const KernelTable<Real>& find(std::string_view name, std::string_view asked_by) {
     std::string known;
-    for (const KernelTable* table : supported_kernels()) {
+    for (const KernelTable<Real>* table : supported_kernels<Real>()) {
         if (name == table->name) return *table;
         known += known.empty() ? table->name : std::string(", ") + table->name;
     }
@@ -51,19 +68,26 @@ const KernelTable& find(std::string_view name, std::string_view asked_by) {
 
 }  // namespace
 
-std::span<const KernelTable* const> supported_kernels() {
-    static const Supported supported;
+template <class Real>
+std::span<const KernelTable<Real>* const> supported_kernels() {
+    static const Supported<Real> supported;
     return {supported.tables.data(), supported.count};
 }
 
-const KernelTable& kernels(std::string_view name) {
-    if (!name.empty()) return find(name, "isa");
-    static const KernelTable& chosen = []() -> const KernelTable& {
+template <class Real>
+const KernelTable<Real>& kernels(std::string_view name) {
+    if (!name.empty()) return find<Real>(name, "isa");
+    static const KernelTable<Real>& chosen = []() -> const KernelTable<Real>& {
         const char* wanted = std::getenv("GRULEARN_ISA");
         const bool set = wanted != nullptr && *wanted != '\0';
-        return set ? find(wanted, "GRULEARN_ISA") : *supported_kernels().front();
+        return set ? find<Real>(wanted, "GRULEARN_ISA") : *supported_kernels<Real>().front();
     }();
     return chosen;
 }
+
+template std::span<const KernelTable<float>* const> supported_kernels<float>();
+template std::span<const KernelTable<double>* const> supported_kernels<double>();
+template const KernelTable<float>& kernels<float>(std::string_view);
+template const KernelTable<double>& kernels<double>(std::string_view);
 
 }  // namespace grulearn

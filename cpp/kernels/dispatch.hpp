@@ -8,11 +8,13 @@
 
 namespace grulearn {
 
-// Supported sets, the best first.
-std::span<const KernelTable* const> supported_kernels();
+// Supported sets, the best first: the same for float and double.
+template <class Real>
+std::span<const KernelTable<Real>* const> supported_kernels();
 
 // The kernels of the named set; an empty name means the default (the best, or what GRULEARN_ISA names). Throws
 // InvalidArgument for a name that is unknown or not supported here.
-const KernelTable& kernels(std::string_view name = {});
+template <class Real>
+const KernelTable<Real>& kernels(std::string_view name = {});
 
 }  // namespace grulearn

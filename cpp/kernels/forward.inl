@@ -21,9 +21,9 @@ struct ForwardTiles {
 
 // acc[row][panel][First + g] += rows[row][k] * w[panel][k][First + g] over k.
 template <int First, int Count, int R, int P, int G>
-GRULEARN_INLINE void multiply(vec (&acc)[R][P][G], const float* const* rows, int64_t inputs, const float* w,
+GRULEARN_INLINE void multiply(vec (&acc)[R][P][G], const real* const* rows, int64_t inputs, const real* w,
                               int64_t panel_stride) {
-    const float* x[R];
+    const real* x[R];
     GRULEARN_UNROLL
     for (int i = 0; i < R; ++i) x[i] = rows[i];
     for (int64_t k = 0; k < inputs; ++k, w += 3 * V) {
@@ -57,7 +57,7 @@ GRULEARN_INLINE void start_at_bias(vec (&acc)[R][P][3], const ForwardStep& a, in
     for (int p = 0; p < P; ++p) {
         vec r{}, z{}, n{};
         if (a.bias != nullptr) {
-            const float* b = a.bias + (panel + p) * 6 * V;
+            const real* b = a.bias + (panel + p) * 6 * V;
             r = load(b) + load(b + 3 * V);
             z = load(b + V) + load(b + 4 * V);
             n = a.shape.reset_after ? load(b + 2 * V) : load(b + 2 * V) + load(b + 5 * V);
@@ -154,7 +154,7 @@ struct ResetAfter : ForwardTiles {
             const int64_t panel = place.panel_of(first + i);
             mix(a, row, panel, z[i], n[i]);
             if (a.gates == nullptr) continue;
-            float* g = a.gates + row * a.gates_stride + panel * 4 * V;
+            real* g = a.gates + row * a.gates_stride + panel * 4 * V;
             store(g, r[i]);
             store(g + V, z[i]);
             store(g + 2 * V, n[i]);
@@ -177,7 +177,7 @@ struct ResetBeforeGates : ForwardTiles {
         for (int i = 0; i < R; ++i) {
             GRULEARN_UNROLL
             for (int p = 0; p < P; ++p) {
-                float* g = a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V;
+                real* g = a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V;
                 store(g, acc[i][p][0]);
                 store(g + V, acc[i][p][1]);
                 store(g + 2 * V, acc[i][p][2]);
@@ -193,7 +193,7 @@ struct ResetBeforeGates : ForwardTiles {
 
     template <int N, int P>
     GRULEARN_INLINE void finish(const ForwardStep& a, const Place<P>& place, int first) {
-        float* g[N];
+        real* g[N];
         vec r[N], z[N];
         GRULEARN_UNROLL
         for (int i = 0; i < N; ++i) {
@@ -220,7 +220,7 @@ struct ResetBeforeState : ForwardTiles {
     GRULEARN_INLINE void tile(const ForwardStep& a, int64_t row, int64_t panel) {
         const int64_t u_stride = a.shape.hidden * 3 * V;
         vec acc[R][P][3];
-        const float* s[R];
+        const real* s[R];
         GRULEARN_UNROLL
         for (int i = 0; i < R; ++i) {
             s[i] = a.reset_state + (row + i) * a.shape.panels * V;
@@ -247,7 +247,7 @@ struct ResetBeforeState : ForwardTiles {
 
     template <int N, int P>
     GRULEARN_INLINE void finish(const ForwardStep& a, const Place<P>& place, int first) {
-        float* g[N];
+        real* g[N];
         vec n[N];
         GRULEARN_UNROLL
         for (int i = 0; i < N; ++i) {

@@ -12,9 +12,9 @@ constexpr int kTileInputs = kTileRows;
 template <int K, int G>
 GRULEARN_INLINE void gradient_tile(const WeightGradient& a, int64_t begin, int64_t end, int64_t panel, int64_t input) {
     vec acc[K][G] = {};
-    const float* gates = a.gates + begin * a.gates_stride + panel * a.shape.slots() * V;
+    const real* gates = a.gates + begin * a.gates_stride + panel * a.shape.slots() * V;
     for (int64_t row = begin; row < end; ++row, gates += a.gates_stride) {
-        const float* x = a.inputs[row] + input;
+        const real* x = a.inputs[row] + input;
         vec d[G];
         GRULEARN_UNROLL
         for (int g = 0; g < G; ++g) {
@@ -28,12 +28,12 @@ GRULEARN_INLINE void gradient_tile(const WeightGradient& a, int64_t begin, int64
             for (int g = 0; g < G; ++g) acc[k][g] = fma(value, d[g], acc[k][g]);
         }
     }
-    float* out = a.out + (panel * a.n_inputs + input) * 3 * V;
+    real* out = a.out + (panel * a.n_inputs + input) * 3 * V;
     GRULEARN_UNROLL
     for (int k = 0; k < K; ++k) {
         GRULEARN_UNROLL
         for (int g = 0; g < G; ++g) {
-            float* to = out + (k * 3 + a.first_gate + g) * V;
+            real* to = out + (k * 3 + a.first_gate + g) * V;
             store(to, load(to) + acc[k][g]);
         }
     }
@@ -83,11 +83,11 @@ static void bias_gradient_of(const BiasGradient& a) {
         for (int64_t panel = a.panel_begin; panel < a.panel_end; ++panel) {
             vec sum[Slots] = {};
             for (int64_t row = begin; row < end; ++row) {
-                const float* g = a.gates + row * a.gates_stride + panel * Slots * V;
+                const real* g = a.gates + row * a.gates_stride + panel * Slots * V;
                 GRULEARN_UNROLL
                 for (int s = 0; s < Slots; ++s) sum[s] += load(g + s * V);
             }
-            float* out = a.out + panel * 6 * V;
+            real* out = a.out + panel * 6 * V;
             GRULEARN_UNROLL
             for (int i = 0; i < 6; ++i) store(out + i * V, load(out + i * V) + sum[from[i]]);
         }

@@ -1,6 +1,6 @@
 // The linear head: few outputs, so the vectors run along the inputs.
 
-GRULEARN_INLINE float dot(const float* a, const float* b, int64_t count) {
+GRULEARN_INLINE real dot(const real* a, const real* b, int64_t count) {
     vec sum{};
     int64_t k = 0;
     for (; k + V <= count; k += V) sum = fma(load(a + k), load(b + k), sum);
@@ -41,7 +41,7 @@ static void head_weight_gradient(const HeadWeightGradient& a) {
                     const vec d = splat(a.d_out[row * a.outputs + o]);
                     sum = fma(d, load_partial(a.x[row] + k, lanes), sum);
                 }
-                float* to = a.dw + o * a.inputs + k;
+                real* to = a.dw + o * a.inputs + k;
                 store_partial(to, load_partial(to, lanes) + sum, lanes);
             }
         }
@@ -49,6 +49,6 @@ static void head_weight_gradient(const HeadWeightGradient& a) {
     for (int64_t o = 0; o < a.outputs; ++o) {
         double sum = 0.0;
         for (int64_t row = 0; row < a.rows; ++row) sum += a.d_out[row * a.outputs + o];
-        a.db[o] += static_cast<float>(sum);
+        a.db[o] += static_cast<real>(sum);
     }
 }

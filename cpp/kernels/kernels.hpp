@@ -1,9 +1,9 @@
 // What a set of kernels offers to the network: plain structs of pointers and sizes, and a table of functions.
 //
 // This header is included by objects compiled for different instruction sets, so it holds no code, no STL and nothing
-// that the linker could share between them.
+// that the linker could share between them. Real is float or double.
 //
-// Packed layouts (V = vector width in floats, a panel = V hidden units, the last panel padded with zeros):
+// Packed layouts (V = scalars of a vector, a panel = V hidden units, the last panel padded with zeros):
 //   w        [panel][input][3][V]     input weights of the gates r, z, n
 //   u        [panel][hidden][3][V]    recurrent weights of the gates r, z, n
 //   bias     [panel][6][V]            b_r, b_z, b_n, c_r, c_z, c_n
@@ -29,128 +29,140 @@ struct CellShape {
 };
 
 // One step of some rows, forward. No pointer may alias an output.
+template <class Real>
 struct ForwardStep {
     CellShape shape;
-    const float* w = nullptr;
-    const float* u = nullptr;
-    const float* bias = nullptr;        // null: no biases
+    const Real* w = nullptr;
+    const Real* u = nullptr;
+    const Real* bias = nullptr;      // null: no biases
     std::int64_t rows = 0;
-    const float* const* x = nullptr;    // [rows] inputs, F floats each
-    const float* const* h = nullptr;    // [rows] previous states, H floats each; null: all zero
-    float* const* out = nullptr;        // [rows] new states, H floats each
-    float* gates = nullptr;             // [rows] saved gates; null (with reset_after only): inference
-    std::int64_t gates_stride = 0;      // floats between rows of gates
-    float* reset_state = nullptr;       // reset_after=False: scratch, [rows][panels * V], for r * h
+    const Real* const* x = nullptr;  // [rows] inputs, F scalars each
+    const Real* const* h = nullptr;  // [rows] previous states, H scalars each; null: all zero
+    Real* const* out = nullptr;      // [rows] new states, H scalars each
+    Real* gates = nullptr;           // [rows] saved gates; null (with reset_after only): inference
+    std::int64_t gates_stride = 0;   // scalars between rows of gates
+    Real* reset_state = nullptr;     // reset_after=False: scratch, [rows][panels * V], for r * h
 };
 
 // One step of some rows, backward: dh(t) = carry + d_out(t) + gate gradients(t+1) U, then the gate gradients of step t.
+template <class Real>
 struct BackwardStep {
     CellShape shape;
     std::int64_t rows = 0;
-    const float* u_t = nullptr;            // slots r, z and (reset_after) q
-    const float* u_t_candidate = nullptr;  // reset_after=False: slot n alone; null: nothing passes through r * h
-    const float* next_gates = nullptr;     // [rows] gate gradients of step t+1; null: none reach this step
+    const Real* u_t = nullptr;            // slots r, z and (reset_after) q
+    const Real* u_t_candidate = nullptr;  // reset_after=False: slot n alone; null: nothing passes through r * h
+    const Real* next_gates = nullptr;     // [rows] gate gradients of step t+1; null: none reach this step
     // [rows] in: saved gates of step t, out: their gradients; null: only sum dh into carry (the gradient of h0)
-    float* gates = nullptr;
+    Real* gates = nullptr;
     std::int64_t gates_stride = 0;
-    const float* const* h = nullptr;  // [rows] states before step t; null: all zero
-    const float* const* d_out = nullptr;  // [rows] gradients of the outputs of step t; null: none
+    const Real* const* h = nullptr;  // [rows] states before step t; null: all zero
+    const Real* const* d_out = nullptr;  // [rows] gradients of the outputs of step t; null: none
     bool first = false;  // the pass begins here: dh starts from d_final, and carry is only written
-    const float* const* d_final = nullptr;  // [rows] gradients of the final states, H floats each; null: zero
-    float* carry = nullptr;  // [rows][panels * V] in: the part of dh that bypassed U; out: dh * z
-    float* reset_state = nullptr;  // reset_after=False: out, [rows][panels * V], r * h for dU_n
+    const Real* const* d_final = nullptr;  // [rows] gradients of the final states, H scalars each; null: zero
+    Real* carry = nullptr;  // [rows][panels * V] in: the part of dh that bypassed U; out: dh * z
+    Real* reset_state = nullptr;  // reset_after=False: out, [rows][panels * V], r * h for dU_n
 };
 
 // dx of some row-steps from their gate gradients.
+template <class Real>
 struct InputGradient {
     CellShape shape;
     std::int64_t rows = 0;
-    const float* w_t = nullptr;
-    const float* const* gates = nullptr;  // [rows] gate gradients
-    float* const* dx = nullptr;  // [rows] F floats each
+    const Real* w_t = nullptr;
+    const Real* const* gates = nullptr;  // [rows] gate gradients
+    Real* const* dx = nullptr;  // [rows] F scalars each
     bool add = false;  // add to dx instead of overwriting it
 };
 
 // dW or dU: the sum over row-steps of gate gradients times inputs, for some panels and a range of inputs.
+template <class Real>
 struct WeightGradient {
     CellShape shape;
     std::int64_t count = 0;  // row-steps
-    const float* gates = nullptr;  // [count] gate gradients
+    const Real* gates = nullptr;  // [count] gate gradients
     std::int64_t gates_stride = 0;
-    const float* const* inputs = nullptr;  // [count] rows of n_inputs floats
+    const Real* const* inputs = nullptr;  // [count] rows of n_inputs scalars
     std::int64_t n_inputs = 0;  // inputs of the packed layout (F or H)
     std::int64_t input_begin = 0, input_end = 0;
     std::int64_t panel_begin = 0, panel_end = 0;
     int first_gate = 0, n_gates = 3;  // which gates of `out`
     int slots[3] = {0, 1, 2};  // where the gradient of each of these gates stands in `gates`
-    float* out = nullptr;  // packed as w or u, added to
+    Real* out = nullptr;  // packed as w or u, added to
 };
 
+template <class Real>
 struct BiasGradient {
     CellShape shape;
     std::int64_t count = 0;
-    const float* gates = nullptr;
+    const Real* gates = nullptr;
     std::int64_t gates_stride = 0;
     std::int64_t panel_begin = 0, panel_end = 0;
-    float* out = nullptr;  // packed as bias, added to
+    Real* out = nullptr;  // packed as bias, added to
 };
 
-// A linear map from rows of K floats to O outputs: out = x w^T + b, w (O, K) row-major.
+// A linear map from rows of K scalars to O outputs: out = x w^T + b, w (O, K) row-major.
+template <class Real>
 struct HeadForward {
     std::int64_t rows = 0, inputs = 0, outputs = 0;
-    const float* const* x = nullptr;  // [rows] `inputs` floats each
-    const float* w = nullptr;
-    const float* b = nullptr;
-    float* out = nullptr;  // [rows][outputs]
+    const Real* const* x = nullptr;  // [rows] `inputs` scalars each
+    const Real* w = nullptr;
+    const Real* b = nullptr;
+    Real* out = nullptr;  // [rows][outputs]
 };
 
+template <class Real>
 struct HeadInputGradient {
     std::int64_t rows = 0, inputs = 0, outputs = 0;
-    const float* w = nullptr;
-    const float* d_out = nullptr;  // [rows][outputs]
-    float* dx = nullptr;           // [rows][inputs], overwritten
+    const Real* w = nullptr;
+    const Real* d_out = nullptr;  // [rows][outputs]
+    Real* dx = nullptr;           // [rows][inputs], overwritten
 };
 
+template <class Real>
 struct HeadWeightGradient {
     std::int64_t rows = 0, inputs = 0, outputs = 0;
-    const float* const* x = nullptr;  // [rows] `inputs` floats each
-    const float* d_out = nullptr;
-    float* dw = nullptr;  // added to
-    float* db = nullptr;  // added to
+    const Real* const* x = nullptr;  // [rows] `inputs` scalars each
+    const Real* d_out = nullptr;
+    Real* dw = nullptr;  // added to
+    Real* db = nullptr;  // added to
 };
 
 // Adam (Kingma & Ba 2015) with decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW computes it.
+template <class Real>
 struct AdamStep {
     std::int64_t count = 0;
-    float* parameters = nullptr;
-    float* gradients = nullptr;  // cleared
-    float* first_moment = nullptr;
-    float* second_moment = nullptr;
-    float gradient_scale = 1.0F;  // applied to the gradients first: averaging and clipping
-    // beta and 1 - beta each rounded by itself: 1 - 0.999F is off by 1e-5.
-    float keep1 = 0.0F, take1 = 0.0F, keep2 = 0.0F, take2 = 0.0F;
-    float epsilon = 0.0F;
-    float step_size = 0.0F;  // learning rate / (1 - beta1^t)
-    float second_correction = 1.0F;  // 1 / sqrt(1 - beta2^t)
-    float decay_factor = 1.0F;  // 1 - learning rate * weight decay
+    Real* parameters = nullptr;
+    Real* gradients = nullptr;  // cleared
+    Real* first_moment = nullptr;
+    Real* second_moment = nullptr;
+    Real gradient_scale = 1;  // applied to the gradients first: averaging and clipping
+    // beta and 1 - beta each rounded by itself: in float32 1 - 0.999 is off by 1e-5.
+    Real keep1 = 0, take1 = 0, keep2 = 0, take2 = 0;
+    Real epsilon = 0;
+    Real step_size = 0;  // learning rate / (1 - beta1^t)
+    Real second_correction = 1;  // 1 / sqrt(1 - beta2^t)
+    Real decay_factor = 1;  // 1 - learning rate * weight decay
 };
 
+template <class Real>
 struct KernelTable {
     const char* name;
     std::int64_t width;  // V
-    void (*forward_step)(const ForwardStep&);
-    void (*backward_step)(const BackwardStep&);
-    void (*input_gradient)(const InputGradient&);
-    void (*weight_gradient)(const WeightGradient&);
-    void (*bias_gradient)(const BiasGradient&);
-    void (*head_forward)(const HeadForward&);
-    void (*head_input_gradient)(const HeadInputGradient&);
-    void (*head_weight_gradient)(const HeadWeightGradient&);
-    void (*adam)(const AdamStep&);
-    double (*sum_of_squares)(const float* values, std::int64_t count);
+    void (*forward_step)(const ForwardStep<Real>&);
+    void (*backward_step)(const BackwardStep<Real>&);
+    void (*input_gradient)(const InputGradient<Real>&);
+    void (*weight_gradient)(const WeightGradient<Real>&);
+    void (*bias_gradient)(const BiasGradient<Real>&);
+    void (*head_forward)(const HeadForward<Real>&);
+    void (*head_input_gradient)(const HeadInputGradient<Real>&);
+    void (*head_weight_gradient)(const HeadWeightGradient<Real>&);
+    void (*adam)(const AdamStep<Real>&);
+    double (*sum_of_squares)(const Real* values, std::int64_t count);
     // packed (w or u) -> transposed; gate g of the first n_gates (from first_gate) goes to the g-th block of lanes
-    void (*transpose)(const CellShape&, const float* packed, std::int64_t n_inputs, int first_gate, int n_gates,
-                      float* out);
+    void (*transpose)(const CellShape&, const Real* packed, std::int64_t n_inputs, int first_gate, int n_gates,
+                      Real* out);
+    // Keeps the multiply-add units busy for so many rounds; returns how many operations that were (2 each and lane).
+    std::int64_t (*peak)(std::int64_t rounds);
 };
 
 }  // namespace grulearn

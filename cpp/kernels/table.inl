@@ -1,7 +1,8 @@
-// Everything of one instruction set. The including file defines GRULEARN_ISA (a namespace) and GRULEARN_VECTOR_BYTES.
+// Everything of one instruction set and scalar. The including file defines GRULEARN_ISA (a namespace) and
+// GRULEARN_VECTOR_BYTES, the build GRULEARN_REAL: float or double.
 //
-// All functions have internal linkage but table(): an inline function shared with an object compiled for another set
-// could be the copy that the linker keeps, and would then run illegal instructions on a smaller machine.
+// All functions have internal linkage but table<GRULEARN_REAL>(): an inline function shared with an object compiled for
+// another set could be the copy that the linker keeps, and would then run illegal instructions on a smaller machine.
 #include "kernels.hpp"
 
 #if defined(__x86_64__)
@@ -17,17 +18,33 @@ namespace grulearn::GRULEARN_ISA {
 namespace {
 
 #include "simd.inl"
+
+using ForwardStep = grulearn::ForwardStep<real>;
+using BackwardStep = grulearn::BackwardStep<real>;
+using InputGradient = grulearn::InputGradient<real>;
+using WeightGradient = grulearn::WeightGradient<real>;
+using BiasGradient = grulearn::BiasGradient<real>;
+using HeadForward = grulearn::HeadForward<real>;
+using HeadInputGradient = grulearn::HeadInputGradient<real>;
+using HeadWeightGradient = grulearn::HeadWeightGradient<real>;
+using AdamStep = grulearn::AdamStep<real>;
+
 #include "activation.inl"
 #include "forward.inl"
 #include "backward.inl"
 #include "gradient.inl"
 #include "head.inl"
 #include "adam.inl"
+#include "peak.inl"
 
 }  // namespace
 
-const KernelTable& table() {
-    static constexpr KernelTable kernels = {
+template <class Real>
+const KernelTable<Real>& table();
+
+template <>
+const KernelTable<real>& table<real>() {
+    static constexpr KernelTable<real> kernels = {
         GRULEARN_STRING(GRULEARN_ISA),
         V,
         forward_step,
@@ -41,6 +58,7 @@ const KernelTable& table() {
         adam,
         sum_of_squares,
         transpose,
+        peak,
     };
     return kernels;
 }

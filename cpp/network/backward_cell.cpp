@@ -23,10 +23,11 @@ Chunk chunk_before(const BatchPlan& plan, std::int64_t hidden, std::int64_t end)
 }
 
 // One backward pass over a cell.
+template <class Real>
 class BackwardCell {
 public:
-    BackwardCell(const Cell& cell, const CellData& data, const CellGradients& gradients, BackwardScratch& scratch,
-                 int n_jobs)
+    BackwardCell(const Cell<Real>& cell, const CellData<Real>& data, const CellGradients<Real>& gradients,
+                 BackwardScratch<Real>& scratch, int n_jobs)
         : cell_(cell),
           data_(data),
           plan_(*data.plan),
@@ -61,8 +62,8 @@ private:
     [[nodiscard]] std::int64_t offset(std::int64_t step) const { return plan_.offset[static_cast<std::size_t>(step)]; }
     [[nodiscard]] std::int64_t active(std::int64_t step) const { return plan_.active[static_cast<std::size_t>(step)]; }
 
-    [[nodiscard]] BackwardStep common_step() const {
-        BackwardStep step;
+    [[nodiscard]] BackwardStep<Real> common_step() const {
+        BackwardStep<Real> step;
         step.shape = shape_;
         step.u_t = gradients_.u_t;
         step.u_t_candidate = gradients_.u_t_candidate;
@@ -87,12 +88,12 @@ private:
     }
 
     void backward_rows(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end, bool has_next) const {
-        const float* h[kMaxGroup];
-        float* d_out[kMaxGroup];
-        BackwardStep step = common_step();
+        const Real* h[kMaxGroup];
+        Real* d_out[kMaxGroup];
+        BackwardStep<Real> step = common_step();
         step.rows = end - begin;
         step.gates = gradients_.gates + (offset(t) + begin) * row_;
-        const float* d_final[kMaxGroup];
+        const Real* d_final[kMaxGroup];
         if (has_next) {
             step.next_gates = gradients_.gates + (offset(t + 1) + begin) * row_;
         } else {
@@ -123,16 +124,16 @@ private:
     void initial_state_gradient() {
         const std::int64_t rows = plan_.steps == 0 ? 0 : active(0);
         for (std::int64_t i = rows; i < plan_.rows; ++i) {  // sequences without steps
-            float* to = gradients_.carry + i * padded_;
+            Real* to = gradients_.carry + i * padded_;
             if (gradients_.final_states.base == nullptr) {
-                std::fill_n(to, shape_.hidden, 0.0F);
+                std::fill_n(to, shape_.hidden, Real{0});
             } else {
                 std::copy_n(gradients_.final_states.at(i), shape_.hidden, to);
             }
         }
         parallel_for(threads_, (rows + group_ - 1) / group_, [&](std::int64_t item, int) {
             const std::int64_t begin = item * group_;
-            BackwardStep step = common_step();
+            BackwardStep<Real> step = common_step();
             step.rows = std::min(group_, rows - begin);
             step.next_gates = gradients_.gates + begin * row_;
             step.carry = gradients_.carry + begin * padded_;
@@ -161,14 +162,14 @@ private:
 
     // What is summed over the row-steps of a chunk, and where to: all of dW, dU and the bias gradients.
     struct Sums {
-        WeightGradient w;
-        WeightGradient u[2];  // with reset_after=False the candidate reads r * h, the other gates h
+        WeightGradient<Real> w;
+        WeightGradient<Real> u[2];  // with reset_after=False the candidate reads r * h, the other gates h
         int n_u = 1;
-        BiasGradient bias;
+        BiasGradient<Real> bias;
 
         // The same for the row-steps [begin, end) of the chunk, of which the first `skipped` have no previous state;
         // `out` stands in for d_parameters + the cell's first parameter.
-        [[nodiscard]] Sums part(std::int64_t begin, std::int64_t end, std::int64_t skipped, float* out) const {
+        [[nodiscard]] Sums part(std::int64_t begin, std::int64_t end, std::int64_t skipped, Real* out) const {
             Sums own = *this;
             own.w.gates += begin * w.gates_stride;
             own.w.inputs += begin;
@@ -176,7 +177,7 @@ private:
             own.bias.gates += begin * w.gates_stride;
             own.bias.count = end - begin;
             const std::int64_t first = std::max(begin, skipped);
-            for (WeightGradient& each : own.u) {
+            for (WeightGradient<Real>& each : own.u) {
                 each.gates += first * w.gates_stride;
                 if (each.inputs != nullptr) each.inputs += first;
                 each.count = std::max<std::int64_t>(0, end - first);
@@ -240,7 +241,7 @@ private:
         const Sums sums = sums_of(chunk);
         const std::int64_t rows = active(chunk.begin);
         const std::int64_t skipped = without_state(chunk);
-        float* partial = scratch_.shards.resize(shards * cell_size_);
+        Real* partial = scratch_.shards.resize(shards * cell_size_);
         // dU stands between the others and gets nothing from a first step.
         const std::int64_t u_begin = sums.u[0].out - sums.w.out;
         const std::int64_t u_end = u_begin + (skipped < rows ? 0 : 3 * shape_.hidden * padded_);
@@ -251,13 +252,13 @@ private:
                 backward_group(chunk, chunk.begin, i, std::min(end, i + kMaxGroup));
             }
             collect_rows(chunk, chunk.begin, begin, end);
-            float* out = partial + shard * cell_size_;
-            std::fill(out, out + u_begin, 0.0F);
-            std::fill(out + u_end, out + cell_size_, 0.0F);
+            Real* out = partial + shard * cell_size_;
+            std::fill(out, out + u_begin, Real{0});
+            std::fill(out + u_end, out + cell_size_, Real{0});
             sum_by_panel(sums.part(begin, end, skipped, out), 1);
         });
         for (std::int64_t shard = 0; shard < shards; ++shard) {
-            const float* from = partial + shard * cell_size_;
+            const Real* from = partial + shard * cell_size_;
             for (std::int64_t i = 0; i < u_begin; ++i) sums.w.out[i] += from[i];
             for (std::int64_t i = u_end; i < cell_size_; ++i) sums.w.out[i] += from[i];
         }
@@ -269,8 +270,8 @@ private:
         const std::int64_t w_items = (shape_.inputs + kInputs - 1) / kInputs;
         const std::int64_t u_items = sums.u[0].count == 0 ? 0 : (shape_.hidden + kInputs - 1) / kInputs;
         const std::int64_t per_panel = w_items + u_items;
-        const KernelTable& kernels = cell_.network->kernels();
-        const auto run = [&](WeightGradient part, std::int64_t panel, std::int64_t item) {
+        const KernelTable<Real>& kernels = cell_.network->kernels();
+        const auto run = [&](WeightGradient<Real> part, std::int64_t panel, std::int64_t item) {
             part.panel_begin = panel;
             part.panel_end = panel + 1;
             part.input_begin = item * kInputs;
@@ -286,7 +287,7 @@ private:
                 for (int i = 0; i < sums.n_u; ++i) run(sums.u[i], panel, item - w_items);
             }
             if (item == 0 && sums.bias.out != nullptr) {
-                BiasGradient part = sums.bias;
+                BiasGradient<Real> part = sums.bias;
                 part.panel_begin = panel;
                 part.panel_end = panel + 1;
                 kernels.bias_gradient(part);
@@ -294,35 +295,37 @@ private:
         });
     }
 
-    const Cell& cell_;
-    const CellData& data_;
+    const Cell<Real>& cell_;
+    const CellData<Real>& data_;
     const BatchPlan& plan_;
-    const CellGradients& gradients_;
-    BackwardScratch& scratch_;
+    const CellGradients<Real>& gradients_;
+    BackwardScratch<Real>& scratch_;
     const CellShape shape_;
     const std::int64_t padded_;
-    const std::int64_t row_;        // floats of gates a row-step
-    const std::int64_t cell_size_;  // floats of its packed parameters
+    const std::int64_t row_;        // scalars of gates a row-step
+    const std::int64_t cell_size_;  // scalars of its packed parameters
     const int threads_;
     const std::int64_t group_;
 };
 
 }  // namespace
 
-void backward_cell(const Cell& cell, const CellData& data, const CellGradients& gradients, BackwardScratch& scratch,
-                   int n_jobs) {
-    BackwardCell(cell, data, gradients, scratch, n_jobs).run();
+template <class Real>
+void backward_cell(const Cell<Real>& cell, const CellData<Real>& data, const CellGradients<Real>& gradients,
+                   BackwardScratch<Real>& scratch, int n_jobs) {
+    BackwardCell<Real>(cell, data, gradients, scratch, n_jobs).run();
 }
 
-void input_gradient_of_cell(const Cell& cell, const BatchPlan& plan, const float* gates, const float* w_t,
-                            const RowSpace& d_inputs, bool add, int n_jobs) {
+template <class Real>
+void input_gradient_of_cell(const Cell<Real>& cell, const BatchPlan& plan, const Real* gates, const Real* w_t,
+                            const RowSpace<Real>& d_inputs, bool add, int n_jobs) {
     const CellShape shape = cell.shape();
     const std::int64_t row = shape.slots() * cell.padded_hidden();
     const std::int64_t total = plan.row_steps();
     const int threads = worthwhile_threads(n_jobs, total * 3 * shape.hidden * shape.inputs);
     parallel_for(threads, (total + kMaxGroup - 1) / kMaxGroup, [&](std::int64_t item, int) {
-        const float* from[kMaxGroup];
-        float* to[kMaxGroup];
+        const Real* from[kMaxGroup];
+        Real* to[kMaxGroup];
         const std::int64_t begin = item * kMaxGroup;
         const std::int64_t end = std::min(begin + kMaxGroup, total);
         // The step of the first row-step, then on from there.
@@ -333,7 +336,7 @@ void input_gradient_of_cell(const Cell& cell, const BatchPlan& plan, const float
             from[i - begin] = gates + i * row;
             to[i - begin] = d_inputs.at(plan, r, cell.position(plan, r, t));
         }
-        InputGradient step;
+        InputGradient<Real> step;
         step.shape = shape;
         step.rows = end - begin;
         step.w_t = w_t;
@@ -343,5 +346,14 @@ void input_gradient_of_cell(const Cell& cell, const BatchPlan& plan, const float
         cell.network->kernels().input_gradient(step);
     });
 }
+
+template void backward_cell(const Cell<float>&, const CellData<float>&, const CellGradients<float>&,
+                            BackwardScratch<float>&, int);
+template void input_gradient_of_cell(const Cell<float>&, const BatchPlan&, const float*, const float*,
+                                     const RowSpace<float>&, bool, int);
+template void backward_cell(const Cell<double>&, const CellData<double>&, const CellGradients<double>&,
+                            BackwardScratch<double>&, int);
+template void input_gradient_of_cell(const Cell<double>&, const BatchPlan&, const double*, const double*,
+                                     const RowSpace<double>&, bool, int);
 
 }  // namespace grulearn

@@ -8,7 +8,7 @@
 
 namespace grulearn {
 
-void check(const SequencesView& sequences, std::int64_t n_features) {
+void check(const SequencePositions& sequences, std::int64_t n_features) {
     if (sequences.n_features != n_features) {
         throw InvalidArgument("the rows have " + std::to_string(sequences.n_features) +
                               " features, but the network's input_size is " + std::to_string(n_features));
@@ -33,7 +33,7 @@ void check(const SequencesView& sequences, std::int64_t n_features) {
 namespace {
 
 // Stable, by falling length. Most batches have one length, so look first.
-void sort_by_length(std::vector<std::int64_t>& order, const SequencesView& sequences,
+void sort_by_length(std::vector<std::int64_t>& order, const SequencePositions& sequences,
                     std::span<const std::int64_t> batch) {
     const auto length = [&](std::int64_t i) {
         return sequences.lengths[static_cast<std::size_t>(batch[static_cast<std::size_t>(i)])];
@@ -44,7 +44,7 @@ void sort_by_length(std::vector<std::int64_t>& order, const SequencesView& seque
 
 }  // namespace
 
-void BatchPlan::build(const SequencesView& sequences, std::span<const std::int64_t> batch) {
+void BatchPlan::build(const SequencePositions& sequences, std::span<const std::int64_t> batch) {
     rows = static_cast<std::int64_t>(batch.size());
     for (const std::int64_t index : batch) {
         if (index < 0 || index >= sequences.size()) {
@@ -81,10 +81,6 @@ void BatchPlan::build(const SequencesView& sequences, std::span<const std::int64
         active[static_cast<std::size_t>(t)] = running;
         offset[static_cast<std::size_t>(t) + 1] = offset[static_cast<std::size_t>(t)] + running;
     }
-}
-
-RowSpace caller_rows(const BatchPlan& plan, const SequencesView& sequences) {
-    return {const_cast<float*>(sequences.rows), sequences.n_features, RowSpace::Order::sequence, plan.start.data()};
 }
 
 }  // namespace grulearn

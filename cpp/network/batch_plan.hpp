@@ -24,34 +24,39 @@ struct BatchPlan {
     [[nodiscard]] std::int64_t row_steps() const { return offset.back(); }
 
     // batch: indices of sequences, in the caller's order; checked.
-    void build(const SequencesView& sequences, std::span<const std::int64_t> batch);
+    void build(const SequencePositions& sequences, std::span<const std::int64_t> batch);
 };
 
-// Where the rows of a matrix stand that has one row for each position of each sequence.
+// The order of a matrix with one row for each position of each sequence.
+enum class RowOrder {
+    sequence,  // as starts[i] + position: the caller's arrays
+    time,      // as offset[position] + i: internal arrays
+    ring,      // only the two latest positions: (position % 2) * rows + i
+};
+
+// Where its rows stand.
+template <class Real>
 struct RowSpace {
-    enum class Order {
-        sequence,  // as starts[i] + position: the caller's arrays
-        time,      // as offset[position] + i: internal arrays
-        ring,      // only the two latest positions: (position % 2) * rows + i
-    };
-
-    float* base = nullptr;
+    Real* base = nullptr;
     std::int64_t stride = 0;
-    Order order = Order::time;
-    const std::int64_t* starts = nullptr;  // for Order::sequence, by row
+    RowOrder order = RowOrder::time;
+    const std::int64_t* starts = nullptr;  // for RowOrder::sequence, by row
 
-    [[nodiscard]] float* at(const BatchPlan& plan, std::int64_t row, std::int64_t position) const {
+    [[nodiscard]] Real* at(const BatchPlan& plan, std::int64_t row, std::int64_t position) const {
         const auto i = static_cast<std::size_t>(row);
         switch (order) {
-            case Order::sequence: return base + (starts[i] + position) * stride;
-            case Order::time: return base + (plan.offset[static_cast<std::size_t>(position)] + row) * stride;
-            case Order::ring: return base + (position % 2 * plan.rows + row) * stride;
+            case RowOrder::sequence: return base + (starts[i] + position) * stride;
+            case RowOrder::time: return base + (plan.offset[static_cast<std::size_t>(position)] + row) * stride;
+            case RowOrder::ring: return base + (position % 2 * plan.rows + row) * stride;
         }
         return nullptr;
     }
 };
 
 // The inputs of a batch where the caller keeps them. They are only read; one type of row space serves both directions.
-RowSpace caller_rows(const BatchPlan& plan, const SequencesView& sequences);
+template <class Real>
+RowSpace<Real> caller_rows(const BatchPlan& plan, const SequencesView<Real>& sequences) {
+    return {const_cast<Real*>(sequences.rows), sequences.n_features, RowOrder::sequence, plan.start.data()};
+}
 
 }  // namespace grulearn

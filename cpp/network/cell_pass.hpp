@@ -14,8 +14,9 @@
 namespace grulearn {
 
 // A cell and the data around it. Row spaces hold one row per position.
+template <class Real>
 struct Cell {
-    const Network* network = nullptr;
+    const Network<Real>* network = nullptr;
     std::int64_t layer = 0, direction = 0;
 
     [[nodiscard]] std::int64_t index() const { return layer * network->config().directions() + direction; }
@@ -26,18 +27,20 @@ struct Cell {
     }
 };
 
+template <class Real>
 struct CellData {
     const BatchPlan* plan = nullptr;
-    RowSpace inputs;            // F floats a row
-    RowSpace states;            // this cell's H columns
-    const float* h0 = nullptr;  // (N, H) in the batch's order, or null
+    RowSpace<Real> inputs;     // F scalars a row
+    RowSpace<Real> states;     // this cell's H columns
+    const Real* h0 = nullptr;  // (N, H) in the batch's order, or null
 
     // Pointers to the inputs / states / previous states of rows [begin, end) at a step.
-    void input_rows(const Cell& cell, std::int64_t step, std::int64_t begin, std::int64_t end, const float** out) const;
-    void state_rows(const Cell& cell, std::int64_t step, std::int64_t begin, std::int64_t end, float** out) const;
+    void input_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
+                    const Real** out) const;
+    void state_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end, Real** out) const;
     // false: there is no previous state (first step, no h0)
-    bool previous_rows(const Cell& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
-                       const float** out) const;
+    bool previous_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
+                       const Real** out) const;
 };
 
 // Rows that one thread takes through all steps at a time: whole tiles of any instruction set, few enough that every
@@ -67,40 +70,46 @@ constexpr std::int64_t shards_of(std::int64_t rows, std::int64_t result_size) {
 int worthwhile_threads(int n_jobs, std::int64_t multiply_adds);
 std::int64_t multiply_adds(const CellShape& shape, std::int64_t row_steps);
 
-// gates: row-steps * slots * padded hidden floats to save for the backward pass, or null: inference.
-void forward_cell(const Cell& cell, const CellData& data, float* gates, int n_jobs);
+// gates: row-steps * slots * padded hidden scalars to save for the backward pass, or null: inference.
+template <class Real>
+void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, Real* gates, int n_jobs);
 
 // Gradients of one vector for each row of the plan: that of row i at base + place[i] * stride (place null: i).
+template <class Real>
 struct RowGradients {
-    const float* base = nullptr;  // null: all zero
+    const Real* base = nullptr;  // null: all zero
     std::int64_t stride = 0;
     const std::int64_t* place = nullptr;
 
-    [[nodiscard]] const float* at(std::int64_t i) const { return base + (place == nullptr ? i : place[i]) * stride; }
+    [[nodiscard]] const Real* at(std::int64_t i) const { return base + (place == nullptr ? i : place[i]) * stride; }
 };
 
+template <class Real>
 struct CellGradients {
-    float* gates = nullptr;            // in: as saved; out: gate gradients
-    RowSpace d_states;                 // gradients of the states as outputs; base null: none
-    RowGradients final_states;         // of this cell
-    float* carry = nullptr;            // [rows][padded hidden] scratch; out: the gradient of h0, if wanted
+    Real* gates = nullptr;            // in: as saved; out: gate gradients
+    RowSpace<Real> d_states;          // gradients of the states as outputs; base null: none
+    RowGradients<Real> final_states;  // of this cell
+    Real* carry = nullptr;            // [rows][padded hidden] scratch; out: the gradient of h0, if wanted
     bool want_h0 = false;
-    float* d_parameters = nullptr;  // packed, of the whole network, added to
-    const float* u_t = nullptr;  // U transposed (kernels.hpp)
-    const float* u_t_candidate = nullptr;
+    Real* d_parameters = nullptr;  // packed, of the whole network, added to
+    const Real* u_t = nullptr;  // U transposed (kernels.hpp)
+    const Real* u_t_candidate = nullptr;
 };
 
 // Scratch of backward passes, reused from one to the next.
+template <class Real>
 struct BackwardScratch {
-    Buffer reset_states, shards;
-    std::vector<const float*> inputs, previous, resets;  // by row-step of a chunk
+    Buffer<Real> reset_states, shards;
+    std::vector<const Real*> inputs, previous, resets;  // by row-step of a chunk
 };
 
-void backward_cell(const Cell& cell, const CellData& data, const CellGradients& gradients, BackwardScratch& scratch,
-                   int n_jobs);
+template <class Real>
+void backward_cell(const Cell<Real>& cell, const CellData<Real>& data, const CellGradients<Real>& gradients,
+                   BackwardScratch<Real>& scratch, int n_jobs);
 
 // d_inputs (one row per position) = or += gate gradients * W.
-void input_gradient_of_cell(const Cell& cell, const BatchPlan& plan, const float* gates, const float* w_t,
-                            const RowSpace& d_inputs, bool add, int n_jobs);
+template <class Real>
+void input_gradient_of_cell(const Cell<Real>& cell, const BatchPlan& plan, const Real* gates, const Real* w_t,
+                            const RowSpace<Real>& d_inputs, bool add, int n_jobs);
 
 }  // namespace grulearn

@@ -5,25 +5,29 @@
 
 namespace grulearn {
 
-CellShape Cell::shape() const {
+template <class Real>
+CellShape Cell<Real>::shape() const {
     const NetworkConfig& config = network->config();
     const std::int64_t width = network->kernels().width;
     return {config.inputs_of_layer(layer), config.hidden_size, (config.hidden_size + width - 1) / width,
             config.reset_after};
 }
 
-void CellData::input_rows(const Cell& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
-                          const float** out) const {
+template <class Real>
+void CellData<Real>::input_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
+                                const Real** out) const {
     for (std::int64_t i = begin; i < end; ++i) *out++ = inputs.at(*plan, i, cell.position(*plan, i, step));
 }
 
-void CellData::state_rows(const Cell& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
-                          float** out) const {
+template <class Real>
+void CellData<Real>::state_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
+                                Real** out) const {
     for (std::int64_t i = begin; i < end; ++i) *out++ = states.at(*plan, i, cell.position(*plan, i, step));
 }
 
-bool CellData::previous_rows(const Cell& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
-                             const float** out) const {
+template <class Real>
+bool CellData<Real>::previous_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
+                                   const Real** out) const {
     if (step == 0 && h0 == nullptr) return false;
     const std::int64_t hidden = cell.network->config().hidden_size;
     for (std::int64_t i = begin; i < end; ++i) {
@@ -52,11 +56,12 @@ std::int64_t multiply_adds(const CellShape& shape, std::int64_t row_steps) {
 namespace {
 
 // Scratch of reset_after=False without saved gates: r, z, n and r * h of one group's rows.
+template <class Real>
 struct ResetBeforeScratch {
-    std::int64_t row;  // floats of gates a row
-    Buffer gates, reset_states;
+    std::int64_t row;  // scalars of gates a row
+    Buffer<Real> gates, reset_states;
 
-    ResetBeforeScratch(const Cell& cell, std::int64_t threads, std::int64_t group)
+    ResetBeforeScratch(const Cell<Real>& cell, std::int64_t threads, std::int64_t group)
         : row(cell.shape().slots() * cell.padded_hidden()) {
         if (cell.network->config().reset_after) return;
         gates.resize(threads * group * row);
@@ -66,17 +71,18 @@ struct ResetBeforeScratch {
 
 }  // namespace
 
-void forward_cell(const Cell& cell, const CellData& data, float* gates, int n_jobs) {
+template <class Real>
+void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, Real* gates, int n_jobs) {
     const BatchPlan& plan = *data.plan;
     if (plan.steps == 0) return;
-    const Network& network = *cell.network;
+    const Network<Real>& network = *cell.network;
     const CellShape shape = cell.shape();
     const int threads = worthwhile_threads(n_jobs, multiply_adds(shape, plan.row_steps()));
     const std::int64_t group = group_size(plan.rows, threads);
-    ResetBeforeScratch scratch(cell, threads, group);
+    ResetBeforeScratch<Real> scratch(cell, threads, group);
     const CellLayout& layout = network.layout().cells[static_cast<std::size_t>(cell.index())];
 
-    ForwardStep common;
+    ForwardStep<Real> common;
     common.shape = shape;
     common.w = network.packed() + layout.w;
     common.u = network.packed() + layout.u;
@@ -84,10 +90,10 @@ void forward_cell(const Cell& cell, const CellData& data, float* gates, int n_jo
     common.gates_stride = scratch.row;
 
     const auto run_group = [&](std::int64_t item, int thread) {
-        const float* x[kMaxGroup];
-        const float* h[kMaxGroup];
-        float* out[kMaxGroup];
-        ForwardStep step = common;
+        const Real* x[kMaxGroup];
+        const Real* h[kMaxGroup];
+        Real* out[kMaxGroup];
+        ForwardStep<Real> step = common;
         step.x = x;
         step.out = out;
         step.gates = scratch.gates.data();
@@ -110,5 +116,12 @@ void forward_cell(const Cell& cell, const CellData& data, float* gates, int n_jo
     };
     parallel_for(threads, (plan.active[0] + group - 1) / group, run_group);
 }
+
+template struct Cell<float>;
+template struct CellData<float>;
+template void forward_cell(const Cell<float>&, const CellData<float>&, float*, int);
+template struct Cell<double>;
+template struct CellData<double>;
+template void forward_cell(const Cell<double>&, const CellData<double>&, double*, int);
 
 }  // namespace grulearn

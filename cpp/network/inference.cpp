@@ -8,38 +8,41 @@
 
 namespace grulearn {
 
-void Network::forward(const SequencesView& sequences, const float* h0, float* outputs, float* h_n, int n_jobs) const {
+template <class Real>
+void Network<Real>::forward(const SequencesView<Real>& sequences, const Real* h0, Real* outputs, Real* h_n,
+                            int n_jobs) const {
     check(sequences, config_.input_size);
     const FlushDenormals flush;
     std::vector<std::int64_t> all(static_cast<std::size_t>(sequences.size()));
     std::iota(all.begin(), all.end(), 0);
     BatchPlan plan;
     plan.build(sequences, all);
-    const RowSpace top{outputs, config_.state_size(), RowSpace::Order::sequence, plan.output_start.data()};
-    std::vector<Buffer> states;
-    forward_layers(*this, plan, caller_rows(plan, sequences), h0, top, states, nullptr, n_jobs);
+    const RowSpace<Real> top{outputs, config_.state_size(), RowOrder::sequence, plan.output_start.data()};
+    std::vector<Buffer<Real>> states;
+    forward_layers<Real>(*this, plan, caller_rows(plan, sequences), h0, top, states, nullptr, n_jobs);
     const std::int64_t cell_size = sequences.size() * config_.hidden_size;
     for (std::int64_t index = 0; index < config_.cells(); ++index) {
-        const Cell cell{this, index / config_.directions(), index % config_.directions()};
-        float* lower = states[static_cast<std::size_t>(cell.layer)].data();
-        const RowSpace layer_states = cell.layer + 1 == config_.num_layers
-                                          ? top
-                                          : RowSpace{lower, config_.state_size(), RowSpace::Order::time, nullptr};
-        final_states(cell, plan, layer_states, h0, h_n + index * cell_size, config_.hidden_size, plan.sequence.data(),
-                     0, plan.rows);
+        const Cell<Real> cell{this, index / config_.directions(), index % config_.directions()};
+        Real* lower = states[static_cast<std::size_t>(cell.layer)].data();
+        const RowSpace<Real> layer_states = cell.layer + 1 == config_.num_layers
+                                                ? top
+                                                : RowSpace<Real>{lower, config_.state_size(), RowOrder::time, nullptr};
+        final_states<Real>(cell, plan, layer_states, h0, h_n + index * cell_size, config_.hidden_size,
+                           plan.sequence.data(), 0, plan.rows);
     }
 }
 
-void Network::predict(const SequencesView& sequences, float* out, int n_jobs) const {
+template <class Real>
+void Network<Real>::predict(const SequencesView<Real>& sequences, Real* out, int n_jobs) const {
     check(sequences, config_.input_size);
     if (config_.output_size == 0) throw InvalidArgument("predict needs a head: the network's output_size is 0");
     const FlushDenormals flush;
     // Layers below the top keep all states of a block: so many row-steps of them bound the memory.
     constexpr std::int64_t kBlockRowSteps = std::int64_t{1} << 16;
     std::vector<std::int64_t> batch;
-    std::vector<Buffer> states;
-    std::vector<const float*> rows;
-    Buffer ring, finals;
+    std::vector<Buffer<Real>> states;
+    std::vector<const Real*> rows;
+    Buffer<Real> ring, finals;
     BatchPlan plan;
     for (std::int64_t begin = 0; begin < sequences.size();) {
         batch.clear();
@@ -49,16 +52,16 @@ void Network::predict(const SequencesView& sequences, float* out, int n_jobs) co
             batch.push_back(end);
         }
         plan.build(sequences, batch);
-        const RowSpace top{ring.resize(2 * plan.rows * config_.state_size()), config_.state_size(),
-                           RowSpace::Order::ring, nullptr};
-        forward_layers(*this, plan, caller_rows(plan, sequences), nullptr, top, states, nullptr, n_jobs);
+        const RowSpace<Real> top{ring.resize(2 * plan.rows * config_.state_size()), config_.state_size(),
+                                 RowOrder::ring, nullptr};
+        forward_layers<Real>(*this, plan, caller_rows(plan, sequences), nullptr, top, states, nullptr, n_jobs);
         finals.resize(plan.rows * config_.state_size());
         for (std::int64_t direction = 0; direction < config_.directions(); ++direction) {
-            final_states({this, config_.num_layers - 1, direction}, plan, top, nullptr,
-                         finals.data() + direction * config_.hidden_size, config_.state_size(), plan.sequence.data(), 0,
-                         plan.rows);
+            final_states<Real>({this, config_.num_layers - 1, direction}, plan, top, nullptr,
+                               finals.data() + direction * config_.hidden_size, config_.state_size(),
+                               plan.sequence.data(), 0, plan.rows);
         }
-        HeadForward head;
+        HeadForward<Real> head;
         head.rows = plan.rows;
         head.inputs = config_.state_size();
         head.outputs = config_.output_size;
@@ -75,16 +78,17 @@ void Network::predict(const SequencesView& sequences, float* out, int n_jobs) co
     }
 }
 
-void Network::step(const float* x, const float* h, float* out, std::int64_t n) const {
+template <class Real>
+void Network<Real>::step(const Real* x, const Real* h, Real* out, std::int64_t n) const {
     if (config_.bidirectional) {
         throw InvalidArgument("a bidirectional network has no single step: its reverse direction needs the end first");
     }
     const FlushDenormals flush;
-    thread_local Buffer scratch;  // a step allocates nothing after the first
+    thread_local Buffer<Real> scratch;  // a step allocates nothing after the first
     const std::int64_t hidden = config_.hidden_size;
     for (std::int64_t layer = 0; layer < config_.num_layers; ++layer) {
-        const Cell cell{this, layer, 0};
-        ForwardStep step;
+        const Cell<Real> cell{this, layer, 0};
+        ForwardStep<Real> step;
         step.shape = cell.shape();
         const CellLayout& place = layout_.cells[static_cast<std::size_t>(layer)];
         step.w = packed() + place.w;
@@ -93,17 +97,17 @@ void Network::step(const float* x, const float* h, float* out, std::int64_t n) c
         const std::int64_t padded = cell.padded_hidden();
         step.gates_stride = step.shape.slots() * padded;
         // New states go to scratch first: out may be h, and a panel's result must not reach the next panel's sums.
-        float* fresh = scratch.resize(kMaxGroup * (hidden + padded + step.gates_stride));
+        Real* fresh = scratch.resize(kMaxGroup * (hidden + padded + step.gates_stride));
         if (!config_.reset_after) {
             step.reset_state = fresh + kMaxGroup * hidden;
             step.gates = step.reset_state + kMaxGroup * padded;
         }
-        const float* inputs = layer == 0 ? x : out + (layer - 1) * n * hidden;
+        const Real* inputs = layer == 0 ? x : out + (layer - 1) * n * hidden;
         for (std::int64_t begin = 0; begin < n; begin += kMaxGroup) {
             step.rows = std::min(kMaxGroup, n - begin);
-            const float* x_rows[kMaxGroup];
-            const float* h_rows[kMaxGroup];
-            float* out_rows[kMaxGroup];
+            const Real* x_rows[kMaxGroup];
+            const Real* h_rows[kMaxGroup];
+            Real* out_rows[kMaxGroup];
             for (std::int64_t i = 0; i < step.rows; ++i) {
                 x_rows[i] = inputs + (begin + i) * step.shape.inputs;
                 h_rows[i] = h + (layer * n + begin + i) * hidden;
@@ -117,5 +121,12 @@ void Network::step(const float* x, const float* h, float* out, std::int64_t n) c
         }
     }
 }
+
+template void Network<float>::forward(const SequencesView<float>&, const float*, float*, float*, int) const;
+template void Network<float>::predict(const SequencesView<float>&, float*, int) const;
+template void Network<float>::step(const float*, const float*, float*, std::int64_t) const;
+template void Network<double>::forward(const SequencesView<double>&, const double*, double*, double*, int) const;
+template void Network<double>::predict(const SequencesView<double>&, double*, int) const;
+template void Network<double>::step(const double*, const double*, double*, std::int64_t) const;
 
 }  // namespace grulearn

@@ -97,22 +97,42 @@ ParameterLayout::ParameterLayout(const NetworkConfig& config, std::int64_t width
     }
 }
 
-Network::Network(const NetworkConfig& config, std::string_view isa)
-    : config_(config), kernels_(&grulearn::kernels(isa)), layout_(config, kernels_->width) {
+template <class Real>
+Network<Real>::Network(const NetworkConfig& config, std::string_view isa)
+    : config_(config), kernels_(&grulearn::kernels<Real>(isa)), layout_(config, kernels_->width) {
     packed_.resize_zeroed(layout_.packed_size);
 }
 
-void Network::to_canonical(const float* packed, float* canonical) const {
+template <class Real>
+void Network<Real>::to_canonical(const Real* packed, Real* canonical) const {
     for_each_parameter(config_, layout_, kernels_->width,
                        [&](std::int64_t at, std::int64_t place) { canonical[at] = packed[place]; });
 }
 
-void Network::to_packed(const float* canonical, float* packed) const {
+template <class Real>
+void Network<Real>::to_packed(const Real* canonical, Real* packed) const {
     for_each_parameter(config_, layout_, kernels_->width,
                        [&](std::int64_t at, std::int64_t place) { packed[place] = canonical[at]; });
 }
 
-void Network::set_parameters(const float* values) { to_packed(values, packed_.data()); }
-void Network::get_parameters(float* values) const { to_canonical(packed_.data(), values); }
+template <class Real>
+void Network<Real>::set_parameters(const Real* values) {
+    to_packed(values, packed_.data());
+}
+template <class Real>
+void Network<Real>::get_parameters(Real* values) const {
+    to_canonical(packed_.data(), values);
+}
+
+template Network<float>::Network(const NetworkConfig&, std::string_view);
+template void Network<float>::to_canonical(const float*, float*) const;
+template void Network<float>::to_packed(const float*, float*) const;
+template void Network<float>::set_parameters(const float*);
+template void Network<float>::get_parameters(float*) const;
+template Network<double>::Network(const NetworkConfig&, std::string_view);
+template void Network<double>::to_canonical(const double*, double*) const;
+template void Network<double>::to_packed(const double*, double*) const;
+template void Network<double>::set_parameters(const double*);
+template void Network<double>::get_parameters(double*) const;
 
 }  // namespace grulearn

@@ -7,19 +7,24 @@
 
 namespace grulearn {
 
-class Tape::Implementation {
+template <class Real>
+class Tape<Real>::Implementation {
 public:
-    Implementation(const Network& of, int n_jobs) : network(of), recording(of, n_jobs) {}
+    Implementation(const Network<Real>& of, int n_jobs) : network(of), recording(of, n_jobs) {}
 
-    const Network& network;
-    Recording recording;
+    const Network<Real>& network;
+    Recording<Real> recording;
     BatchPlan plan;
 };
 
-Tape::Tape(const Network& network, int n_jobs) : implementation_(std::make_unique<Implementation>(network, n_jobs)) {}
-Tape::~Tape() = default;
+template <class Real>
+Tape<Real>::Tape(const Network<Real>& network, int n_jobs)
+    : implementation_(std::make_unique<Implementation>(network, n_jobs)) {}
+template <class Real>
+Tape<Real>::~Tape() = default;
 
-void Tape::record(const SequencesView& sequences, const float* h0, float* outputs, float* h_n) {
+template <class Real>
+void Tape<Real>::record(const SequencesView<Real>& sequences, const Real* h0, Real* outputs, Real* h_n) {
     Implementation& own = *implementation_;
     const NetworkConfig& config = own.network.config();
     check(sequences, config.input_size);
@@ -34,7 +39,7 @@ void Tape::record(const SequencesView& sequences, const float* h0, float* output
                                       own.plan.sequence.data(), 0, own.plan.rows);
     }
     if (outputs == nullptr) return;
-    const RowSpace states = own.recording.states(config.num_layers - 1);
+    const RowSpace<Real> states = own.recording.states(config.num_layers - 1);
     for (std::int64_t i = 0; i < own.plan.rows; ++i) {
         const auto row = static_cast<std::size_t>(i);
         for (std::int64_t position = 0; position < own.plan.length[row]; ++position) {
@@ -44,20 +49,24 @@ void Tape::record(const SequencesView& sequences, const float* h0, float* output
     }
 }
 
-void Tape::backward(const float* d_outputs, const float* d_h_n, float* d_parameters, float* d_rows, float* d_h0) {
+template <class Real>
+void Tape<Real>::backward(const Real* d_outputs, const Real* d_h_n, Real* d_parameters, Real* d_rows, Real* d_h0) {
     Implementation& own = *implementation_;
     const NetworkConfig& config = own.network.config();
     const FlushDenormals flush;
-    Recording::OutputGradients given;
-    given.outputs = {const_cast<float*>(d_outputs), config.state_size(), RowSpace::Order::sequence,
+    typename Recording<Real>::OutputGradients given;
+    given.outputs = {const_cast<Real*>(d_outputs), config.state_size(), RowOrder::sequence,
                      own.plan.output_start.data()};
     given.final_states = {d_h_n, config.hidden_size, own.plan.sequence.data()};
     given.cell_stride = own.plan.rows * config.hidden_size;
-    Recording::InputGradients wanted;
+    typename Recording<Real>::InputGradients wanted;
     wanted.parameters = d_parameters;
-    wanted.rows = {d_rows, config.input_size, RowSpace::Order::sequence, own.plan.output_start.data()};
+    wanted.rows = {d_rows, config.input_size, RowOrder::sequence, own.plan.output_start.data()};
     wanted.h0 = d_h0;
     own.recording.backward(given, wanted);
 }
+
+template class Tape<float>;
+template class Tape<double>;
 
 }  // namespace grulearn

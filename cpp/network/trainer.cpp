@@ -11,11 +11,13 @@
 namespace grulearn {
 
 // Forward, loss and backward of one batch, with the memory they need, kept from batch to batch.
+template <class Real>
 class BatchWorker {
 public:
-    BatchWorker(const Network& network, int n_jobs) : network_(network), n_jobs_(n_jobs), recording_(network, n_jobs) {}
+    BatchWorker(const Network<Real>& network, int n_jobs)
+        : network_(network), n_jobs_(n_jobs), recording_(network, n_jobs) {}
 
-    void plan(const SequencesView& sequences, std::span<const std::int64_t> batch) {
+    void plan(const SequencesView<Real>& sequences, std::span<const std::int64_t> batch) {
         // The full batch comes again every epoch, from the same memory.
         if (batch.data() == planned_ && batch.size() == static_cast<std::size_t>(plan_.rows)) return;
         plan_.build(sequences, batch);
@@ -23,16 +25,16 @@ public:
     }
     void keep_plan(const std::int64_t* batch) { planned_ = batch; }
 
-    LossSum run(const SequencesView& sequences, const float* targets, std::span<const std::int64_t> batch,
-                float* gradients) {
+    LossSum run(const SequencesView<Real>& sequences, const Real* targets, std::span<const std::int64_t> batch,
+                Real* gradients) {
         const NetworkConfig& config = network_.config();
         recording_.forward(plan_, caller_rows(plan_, sequences), nullptr);
         const LossSum loss = head(targets, batch, gradients);
-        Recording::OutputGradients given;
+        typename Recording<Real>::OutputGradients given;
         given.final_states = {d_finals_.data(), config.state_size(), nullptr};
         given.first_cell = (config.num_layers - 1) * config.directions();
         given.cell_stride = config.hidden_size;
-        Recording::InputGradients wanted;
+        typename Recording<Real>::InputGradients wanted;
         wanted.parameters = gradients;
         recording_.backward(given, wanted);
         return loss;
@@ -41,7 +43,7 @@ public:
 private:
     // Predictions, the sum of squared errors, and their gradients down to the final states; all by row of the plan, in
     // blocks whose sums do not depend on the number of threads.
-    LossSum head(const float* targets, std::span<const std::int64_t> batch, float* gradients) {
+    LossSum head(const Real* targets, std::span<const std::int64_t> batch, Real* gradients) {
         const NetworkConfig& config = network_.config();
         const std::int64_t inputs = config.state_size();
         const std::int64_t outputs = config.output_size;
@@ -51,10 +53,10 @@ private:
         d_finals_.resize(plan_.rows * inputs);
         losses_.assign(static_cast<std::size_t>(plan_.rows), 0.0);
         // As many threads as the top layer had: each then finds its own rows in its cache.
-        const Cell top{&network_, config.num_layers - 1, 0};
+        const Cell<Real> top{&network_, config.num_layers - 1, 0};
         const int threads = worthwhile_threads(n_jobs_, multiply_adds(top.shape(), plan_.row_steps()));
-        float* weight_gradient = gradients + network_.layout().head_weight;
-        float* bias_gradient = gradients + network_.layout().head_bias;
+        Real* weight_gradient = gradients + network_.layout().head_weight;
+        Real* bias_gradient = gradients + network_.layout().head_bias;
         const std::int64_t size = outputs * (inputs + 1);
         const std::int64_t shards = shards_of(plan_.rows, size);
         if (shards == 1) {
@@ -62,7 +64,7 @@ private:
                            [&](std::int64_t begin, std::int64_t end) { head_rows(targets, batch, begin, end); });
             head_gradient(0, plan_.rows, weight_gradient, bias_gradient);
         } else {
-            float* partial = shards_.resize_zeroed(shards * size);
+            Real* partial = shards_.resize_zeroed(shards * size);
             parallel_for(threads, shards, [&](std::int64_t shard, int) {
                 const std::int64_t begin = plan_.rows * shard / shards;
                 const std::int64_t end = plan_.rows * (shard + 1) / shards;
@@ -70,7 +72,7 @@ private:
                 head_gradient(begin, end, partial + shard * size, partial + shard * size + outputs * inputs);
             });
             for (std::int64_t shard = 0; shard < shards; ++shard) {
-                const float* from = partial + shard * size;
+                const Real* from = partial + shard * size;
                 for (std::int64_t i = 0; i < outputs * inputs; ++i) weight_gradient[i] += *from++;
                 for (std::int64_t i = 0; i < outputs; ++i) bias_gradient[i] += *from++;
             }
@@ -79,10 +81,10 @@ private:
     }
 
     // Adds the gradient of the head's parameters from rows [begin, end).
-    void head_gradient(std::int64_t begin, std::int64_t end, float* dw, float* db) {
+    void head_gradient(std::int64_t begin, std::int64_t end, Real* dw, Real* db) {
         const std::int64_t inputs = network_.config().state_size();
         const std::int64_t outputs = network_.config().output_size;
-        HeadWeightGradient weight;
+        HeadWeightGradient<Real> weight;
         weight.rows = end - begin;
         weight.inputs = inputs;
         weight.outputs = outputs;
@@ -97,7 +99,7 @@ private:
     void collect_finals(std::int64_t begin, std::int64_t end) {
         const NetworkConfig& config = network_.config();
         const std::int64_t top = config.num_layers - 1;
-        const RowSpace states = recording_.states(top);
+        const RowSpace<Real> states = recording_.states(top);
         for (std::int64_t i = begin; i < end; ++i) {
             const auto row = static_cast<std::size_t>(i);
             const std::int64_t length = plan_.length[row];
@@ -114,15 +116,15 @@ private:
     }
 
     // The part of the head that is independent for each row.
-    void head_rows(const float* targets, std::span<const std::int64_t> batch, std::int64_t begin, std::int64_t end) {
+    void head_rows(const Real* targets, std::span<const std::int64_t> batch, std::int64_t begin, std::int64_t end) {
         const NetworkConfig& config = network_.config();
         const std::int64_t inputs = config.state_size();
         const std::int64_t outputs = config.output_size;
         const std::int64_t rows = end - begin;
         collect_finals(begin, end);
-        const float* w = network_.packed() + network_.layout().head_weight;
-        float* errors = errors_.data() + begin * outputs;
-        HeadForward forward;
+        const Real* w = network_.packed() + network_.layout().head_weight;
+        Real* errors = errors_.data() + begin * outputs;
+        HeadForward<Real> forward;
         forward.rows = rows;
         forward.inputs = inputs;
         forward.outputs = outputs;
@@ -134,15 +136,15 @@ private:
 
         for (std::int64_t i = begin; i < end; ++i) {
             const auto row = static_cast<std::size_t>(i);
-            const float* target = targets + batch[static_cast<std::size_t>(plan_.sequence[row])] * outputs;
+            const Real* target = targets + batch[static_cast<std::size_t>(plan_.sequence[row])] * outputs;
             for (std::int64_t o = 0; o < outputs; ++o, ++errors) {
-                const float error = *errors - target[o];
+                const Real error = *errors - target[o];
                 losses_[row] += static_cast<double>(error) * error;
-                *errors = 2.0F * error;
+                *errors = 2 * error;
             }
         }
 
-        HeadInputGradient backward;
+        HeadInputGradient<Real> backward;
         backward.rows = rows;
         backward.inputs = inputs;
         backward.outputs = outputs;
@@ -152,13 +154,13 @@ private:
         network_.kernels().head_input_gradient(backward);
     }
 
-    const Network& network_;
+    const Network<Real>& network_;
     int n_jobs_;
-    Recording recording_;
+    Recording<Real> recording_;
     BatchPlan plan_;
     const std::int64_t* planned_ = nullptr;
-    std::vector<const float*> final_rows_;
-    Buffer finals_, d_finals_, errors_, shards_;
+    std::vector<const Real*> final_rows_;
+    Buffer<Real> finals_, d_finals_, errors_, shards_;
     std::vector<double> losses_;  // by row
 };
 
@@ -171,8 +173,9 @@ std::span<const std::int64_t> part(std::span<const std::int64_t> order, std::int
 
 }  // namespace
 
-Trainer::Trainer(Network& network, const SequencesView& sequences, const float* targets, std::int64_t batch_size,
-                 int n_jobs, const OptimizerConfig& optimizer)
+template <class Real>
+Trainer<Real>::Trainer(Network<Real>& network, const SequencesView<Real>& sequences, const Real* targets,
+                       std::int64_t batch_size, int n_jobs, const OptimizerConfig& optimizer)
     : network_(network),
       sequences_(sequences),
       targets_(targets),
@@ -181,7 +184,7 @@ Trainer::Trainer(Network& network, const SequencesView& sequences, const float* 
       starts_(sequences.starts.begin(), sequences.starts.end()),
       lengths_(sequences.lengths.begin(), sequences.lengths.end()),
       identity_(static_cast<std::size_t>(sequences.size())),
-      worker_(std::make_unique<BatchWorker>(network, n_jobs)) {
+      worker_(std::make_unique<BatchWorker<Real>>(network, n_jobs)) {
     const NetworkConfig& config = network.config();
     sequences_.starts = starts_;
     sequences_.lengths = lengths_;
@@ -195,15 +198,18 @@ Trainer::Trainer(Network& network, const SequencesView& sequences, const float* 
     second_moment_.resize_zeroed(size);
 }
 
-Trainer::~Trainer() = default;
+template <class Real>
+Trainer<Real>::~Trainer() = default;
 
-std::int64_t Trainer::batches(std::span<const std::int64_t> order) const {
+template <class Real>
+std::int64_t Trainer<Real>::batches(std::span<const std::int64_t> order) const {
     const auto count = static_cast<std::int64_t>(order.empty() ? identity_.size() : order.size());
     return (count + batch_size_ - 1) / batch_size_;
 }
 
-void Trainer::run_epoch(std::span<const std::int64_t> order, double learning_rate, std::span<double> losses,
-                        bool (*poll)()) {
+template <class Real>
+void Trainer<Real>::run_epoch(std::span<const std::int64_t> order, double learning_rate, std::span<double> losses,
+                              bool (*poll)()) {
     using Clock = std::chrono::steady_clock;
     constexpr std::chrono::milliseconds kPollEvery{20};
     const std::span<const std::int64_t> all = order.empty() ? std::span<const std::int64_t>(identity_) : order;
@@ -219,17 +225,19 @@ void Trainer::run_epoch(std::span<const std::int64_t> order, double learning_rat
     }
 }
 
-LossSum Trainer::accumulate(std::span<const std::int64_t> batch) {
+template <class Real>
+LossSum Trainer<Real>::accumulate(std::span<const std::int64_t> batch) {
     const FlushDenormals flush;
     worker_->plan(sequences_, batch);
     if (batch.data() == identity_.data() && batch.size() == identity_.size()) worker_->keep_plan(batch.data());
     return worker_->run(sequences_, targets_, batch, gradients_.data());
 }
 
-void Trainer::apply(double learning_rate, double weight, float* gradients) {
+template <class Real>
+void Trainer<Real>::apply(double learning_rate, double weight, Real* gradients) {
     const FlushDenormals flush;
     if (!(weight > 0.0)) throw InvalidArgument("apply needs a positive weight, got " + std::to_string(weight));
-    float* from = gradients == nullptr ? gradients_.data() : gradients;
+    Real* from = gradients == nullptr ? gradients_.data() : gradients;
     double scale = 1.0 / weight;
     if (optimizer_.clip_norm > 0.0) {
         const double norm = std::sqrt(network_.kernels().sum_of_squares(from, network_.layout().packed_size)) * scale;
@@ -237,26 +245,29 @@ void Trainer::apply(double learning_rate, double weight, float* gradients) {
     }
     ++steps_;
     const auto t = static_cast<double>(steps_);
-    AdamStep step;
-    step.gradient_scale = static_cast<float>(scale);
-    step.keep1 = static_cast<float>(optimizer_.beta1);
-    step.take1 = static_cast<float>(1.0 - optimizer_.beta1);
-    step.keep2 = static_cast<float>(optimizer_.beta2);
-    step.take2 = static_cast<float>(1.0 - optimizer_.beta2);
-    step.epsilon = static_cast<float>(optimizer_.epsilon);
-    step.step_size = static_cast<float>(learning_rate / (1.0 - std::pow(optimizer_.beta1, t)));
-    step.second_correction = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(optimizer_.beta2, t)));
-    const auto decay = static_cast<float>(1.0 - learning_rate * optimizer_.weight_decay);
+    AdamStep<Real> step;
+    step.gradient_scale = static_cast<Real>(scale);
+    step.keep1 = static_cast<Real>(optimizer_.beta1);
+    step.take1 = static_cast<Real>(1.0 - optimizer_.beta1);
+    step.keep2 = static_cast<Real>(optimizer_.beta2);
+    step.take2 = static_cast<Real>(1.0 - optimizer_.beta2);
+    step.epsilon = static_cast<Real>(optimizer_.epsilon);
+    step.step_size = static_cast<Real>(learning_rate / (1.0 - std::pow(optimizer_.beta1, t)));
+    step.second_correction = static_cast<Real>(1.0 / std::sqrt(1.0 - std::pow(optimizer_.beta2, t)));
+    const auto decay = static_cast<Real>(1.0 - learning_rate * optimizer_.weight_decay);
     for (const ParameterLayout::Segment& segment : network_.layout().segments) {
         step.count = segment.size;
         step.parameters = network_.packed() + segment.offset;
         step.gradients = from + segment.offset;
         step.first_moment = first_moment_.data() + segment.offset;
         step.second_moment = second_moment_.data() + segment.offset;
-        step.decay_factor = segment.decays ? decay : 1.0F;
+        step.decay_factor = segment.decays ? decay : Real{1};
         network_.kernels().adam(step);
     }
     if (gradients != nullptr) gradients_.resize_zeroed(network_.layout().packed_size);
 }
+
+template class Trainer<float>;
+template class Trainer<double>;
 
 }  // namespace grulearn

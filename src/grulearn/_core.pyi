@@ -1,8 +1,8 @@
 """
-The native core: GRU networks, their gradients and their training, in float32.
+The native core: GRU networks, their gradients and their training, in float32 and float64.
 """
 
-from typing import Annotated
+from typing import Annotated, overload
 
 import numpy
 from numpy.typing import NDArray
@@ -21,12 +21,18 @@ def instruction_set() -> str:
 def available_cores() -> int:
     """Cores this process may use: CPU affinity and the cgroup's quota."""
 
+def fma_peak(n_threads: int, seconds: float, isa: str = '', dtype: str = 'float32') -> float:
+    """
+    Floating-point operations a second (2 for each multiply-add and lane) that n_threads threads reach together:
+    the best of slices of some 5 ms within the given time.
+    """
+
 class Network:
     """
     A stack of GRU layers with an optional linear head.
 
-    Parameters are one flat float32 vector in the order of PyTorch's state_dict: weight_ih,
-    weight_hh, bias_ih and bias_hh of each layer and direction, then the head's weight and bias.
+    Parameters are one flat vector in the order of PyTorch's state_dict: weight_ih, weight_hh, bias_ih
+    and bias_hh of each layer and direction, then the head's weight and bias. All arrays are float32.
     """
 
     def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, isa: str = '') -> None: ...
@@ -54,6 +60,34 @@ class Network:
     def predict(self, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_jobs: int) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None))]:
         """The head on the final states, (N, O)."""
 
+class Network64:
+    """`Network` in float64."""
+
+    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, isa: str = '') -> None: ...
+
+    @property
+    def n_parameters(self) -> int:
+        """Length of the flat parameter vector."""
+
+    def parameters(self) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
+        """A copy of all parameters, (n_parameters,)."""
+
+    def set_parameters(self, values: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
+        """Sets all parameters, (n_parameters,)."""
+
+    def forward(self, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], h0: Annotated[NDArray[numpy.float64], dict(shape=(None, None, None), order='C', device='cpu', writable=False)] | None, n_jobs: int) -> tuple[Annotated[NDArray[numpy.float64], dict(shape=(None, None))], Annotated[NDArray[numpy.float64], dict(shape=(None, None, None))]]:
+        """
+        outputs (sum of lengths, D * H), sequence after sequence, and h_n (L * D, N, H).
+        """
+
+    def step(self, x: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], h: Annotated[NDArray[numpy.float64], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], out: Annotated[NDArray[numpy.float64], dict(shape=(None, None, None), order='C', device='cpu')]) -> None:
+        """
+        One step of N rows: x (N, F), h and out (L, N, H); out may be h. Allocates nothing.
+        """
+
+    def predict(self, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_jobs: int) -> Annotated[NDArray[numpy.float64], dict(shape=(None, None))]:
+        """The head on the final states, (N, O)."""
+
 class Tape:
     """A forward pass that can be run backward once."""
 
@@ -70,21 +104,41 @@ class Tape:
         Gradients (d_parameters, d_rows, d_h0) from those of outputs and h_n; None counts as zeros.
         """
 
-def record(network: object, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], h0: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)] | None, n_jobs: int) -> Tape:
+@overload
+def record(network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], h0: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)] | None, n_jobs: int) -> Tape: ...
+
+@overload
+def record(network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], h0: Annotated[NDArray[numpy.float64], dict(shape=(None, None, None), order='C', device='cpu', writable=False)] | None, n_jobs: int) -> Tape64:
     """
     Runs `network` forward and keeps what the backward pass needs. Its parameters and the arrays must not
     change before that.
     """
 
+class Tape64:
+    """`Tape` in float64."""
+
+    @property
+    def outputs(self) -> object:
+        """(sum of lengths, D * H)"""
+
+    @property
+    def h_n(self) -> object:
+        """(L * D, N, H)"""
+
+    def backward(self, d_outputs: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None, d_h_n: Annotated[NDArray[numpy.float64], dict(shape=(None, None, None), order='C', device='cpu', writable=False)] | None) -> tuple[Annotated[NDArray[numpy.float64], dict(shape=(None,))], Annotated[NDArray[numpy.float64], dict(shape=(None, None))], Annotated[NDArray[numpy.float64], dict(shape=(None, None, None))]]:
+        """
+        Gradients (d_parameters, d_rows, d_h0) from those of outputs and h_n; None counts as zeros.
+        """
+
 class Trainer:
     """
     Trains a network with a head by Adam on the mean squared error of fixed data.
 
-    rows (R, F), starts and lengths (N,), targets (N, O). weight_decay is decoupled and
-    leaves biases alone; clip_norm bounds the global norm of the gradient, 0: no bound.
+    rows (R, F), starts and lengths (N,), targets (N, O). weight_decay is decoupled and leaves biases
+    alone; clip_norm bounds the global norm of the gradient, 0: no bound.
     """
 
-    def __init__(self, network: object, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0) -> None: ...
+    def __init__(self, network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0) -> None: ...
 
     def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
@@ -101,6 +155,31 @@ class Trainer:
         """The accumulated gradient, (n_parameters,)."""
 
     def apply(self, learning_rate: float, weight_sum: float, gradients: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None) -> None:
+        """
+        Divides the gradient by weight_sum, clips it, takes an Adam step and clears what was accumulated.
+        `gradients` (n_parameters,) replaces the accumulated ones, for sums over several machines.
+        """
+
+class Trainer64:
+    """`Trainer` in float64."""
+
+    def __init__(self, network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0) -> None: ...
+
+    def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
+        """
+        One step for every batch of `order` (None: the sequences as they stand). Returns the mean squared error
+        of each batch before its step. Ctrl-C raises KeyboardInterrupt between two batches.
+        """
+
+    def accumulate(self, batch: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[float, float]:
+        """
+        Adds the gradient of a batch's sum of squared errors; returns that sum and the number of targets.
+        """
+
+    def gradients(self) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
+        """The accumulated gradient, (n_parameters,)."""
+
+    def apply(self, learning_rate: float, weight_sum: float, gradients: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None) -> None:
         """
         Divides the gradient by weight_sum, clips it, takes an Adam step and clears what was accumulated.
         `gradients` (n_parameters,) replaces the accumulated ones, for sums over several machines.

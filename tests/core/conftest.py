@@ -1,4 +1,4 @@
-"""What the tests of the native core share: every instruction set of this machine, and random cases."""
+"""What the tests of the native core share: every instruction set, both scalar types, and random cases."""
 
 from __future__ import annotations
 
@@ -20,15 +20,25 @@ def isa(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+NETWORKS = {"float32": _core.Network, "float64": _core.Network64}
+
+
+@pytest.fixture(params=NETWORKS)
+def dtype(request: pytest.FixtureRequest) -> str:
+    """Each scalar type that the core computes in."""
+    return request.param
+
+
 @dataclass
 class Case:
-    """A network without a head and ragged data for it, float32, with the reference's answers in float64."""
+    """A network without a head and ragged data for it, with the reference's answers in float64."""
 
     n_features: int
     cell: CellSpec
     lengths: np.ndarray
     with_h0: bool = False
     isa: str = ""
+    dtype: str = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -36,16 +46,16 @@ class Case:
         cell = self.cell
         self.lengths = np.asarray(self.lengths, dtype=np.int64)
         self.starts = np.cumsum(self.lengths) - self.lengths
-        self.rows = rng.standard_normal((int(self.lengths.sum()), self.n_features)).astype(np.float32)
+        self.rows = rng.standard_normal((int(self.lengths.sum()), self.n_features)).astype(self.dtype)
         self.shapes = cell_parameter_shapes(self.n_features, cell)
         n_parameters = sum(int(np.prod(shape)) for shape in self.shapes.values())
         scale = 1.0 / np.sqrt(cell.hidden_size)
-        self.parameters = rng.uniform(-scale, scale, n_parameters).astype(np.float32)
+        self.parameters = rng.uniform(-scale, scale, n_parameters).astype(self.dtype)
         state = (cell.num_layers * cell.n_directions, len(self.lengths), cell.hidden_size)
-        self.h0 = rng.standard_normal(state).astype(np.float32) if self.with_h0 else None
-        self.d_outputs = rng.standard_normal((len(self.rows), cell.output_size)).astype(np.float32)
-        self.d_h_n = rng.standard_normal(state).astype(np.float32)
-        self.network = make_network(self.n_features, cell, self.isa)
+        self.h0 = rng.standard_normal(state).astype(self.dtype) if self.with_h0 else None
+        self.d_outputs = rng.standard_normal((len(self.rows), cell.output_size)).astype(self.dtype)
+        self.d_h_n = rng.standard_normal(state).astype(self.dtype)
+        self.network = make_network(self.n_features, cell, self.isa, dtype=self.dtype)
         self.network.set_parameters(self.parameters)
 
     def forward(self, n_jobs: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -89,9 +99,11 @@ class Case:
         return d_weights, dx[self.mask], d_h0
 
 
-def make_network(n_features: int, cell: CellSpec, isa: str = "", output_size: int = 0) -> _core.Network:
+def make_network(
+    n_features: int, cell: CellSpec, isa: str = "", output_size: int = 0, dtype: str = "float32"
+) -> _core.Network | _core.Network64:
     """A core network of these sizes, all parameters zero."""
-    return _core.Network(
+    return NETWORKS[dtype](
         n_features,
         cell.hidden_size,
         num_layers=cell.num_layers,

@@ -11,6 +11,7 @@
 
 namespace grulearn {
 
+template <class Real>
 struct KernelTable;
 
 struct NetworkConfig {
@@ -55,6 +56,8 @@ struct ParameterLayout {
     std::vector<Segment> segments;
 };
 
+// Real: float or double.
+template <class Real>
 class Network {
 public:
     // isa: name of an instruction set, or empty for the default.
@@ -62,31 +65,31 @@ public:
 
     [[nodiscard]] const NetworkConfig& config() const { return config_; }
     [[nodiscard]] const ParameterLayout& layout() const { return layout_; }
-    [[nodiscard]] const KernelTable& kernels() const { return *kernels_; }
-    [[nodiscard]] const float* packed() const { return packed_.data(); }
-    [[nodiscard]] float* packed() { return packed_.data(); }
+    [[nodiscard]] const KernelTable<Real>& kernels() const { return *kernels_; }
+    [[nodiscard]] const Real* packed() const { return packed_.data(); }
+    [[nodiscard]] Real* packed() { return packed_.data(); }
 
-    // values: layout().canonical_size floats.
-    void set_parameters(const float* values);
-    void get_parameters(float* values) const;
+    // values: layout().canonical_size scalars.
+    void set_parameters(const Real* values);
+    void get_parameters(Real* values) const;
     // The same order for anything shaped like the parameters (gradients).
-    void to_canonical(const float* packed, float* canonical) const;
-    void to_packed(const float* canonical, float* packed) const;
+    void to_canonical(const Real* packed, Real* canonical) const;
+    void to_packed(const Real* canonical, Real* packed) const;
 
     // outputs (sum of lengths, D * H), sequence after sequence; h0 (null: zeros) and h_n (L * D, N, H).
-    void forward(const SequencesView& sequences, const float* h0, float* outputs, float* h_n, int n_jobs) const;
+    void forward(const SequencesView<Real>& sequences, const Real* h0, Real* outputs, Real* h_n, int n_jobs) const;
 
     // One step of n rows for a one-directional network: x (n, F), h and out (L, n, H); out may be h.
-    void step(const float* x, const float* h, float* out, std::int64_t n) const;
+    void step(const Real* x, const Real* h, Real* out, std::int64_t n) const;
 
     // The head on the final states: out (N, O).
-    void predict(const SequencesView& sequences, float* out, int n_jobs) const;
+    void predict(const SequencesView<Real>& sequences, Real* out, int n_jobs) const;
 
 private:
     NetworkConfig config_;
-    const KernelTable* kernels_;
+    const KernelTable<Real>* kernels_;
     ParameterLayout layout_;
-    Buffer packed_;
+    Buffer<Real> packed_;
 };
 
 }  // namespace grulearn

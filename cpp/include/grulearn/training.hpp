@@ -11,19 +11,20 @@ namespace grulearn {
 
 // A forward pass that keeps what the backward pass needs. The network must outlive it, and its parameters must not
 // change in between.
+template <class Real>
 class Tape {
 public:
-    Tape(const Network& network, int n_jobs);
+    Tape(const Network<Real>& network, int n_jobs);
     ~Tape();
     Tape(const Tape&) = delete;
     Tape& operator=(const Tape&) = delete;
 
     // outputs (sum of lengths, D * H) may be null; h_n (L * D, N, H). The rows must outlive the backward pass.
-    void record(const SequencesView& sequences, const float* h0, float* outputs, float* h_n);
+    void record(const SequencesView<Real>& sequences, const Real* h0, Real* outputs, Real* h_n);
 
     // Gradients of a scalar loss, given those of outputs and h_n (either may be null: zero). d_parameters is packed and
     // added to; d_rows (sum of lengths, F) and d_h0 (L * D, N, H) are overwritten, null: not wanted. One call a record.
-    void backward(const float* d_outputs, const float* d_h_n, float* d_parameters, float* d_rows, float* d_h0);
+    void backward(const Real* d_outputs, const Real* d_h_n, Real* d_parameters, Real* d_rows, Real* d_h0);
 
 private:
     class Implementation;
@@ -42,13 +43,17 @@ struct LossSum {
     double weight = 0.0;
 };
 
+template <class Real>
+class BatchWorker;
+
 // Trains a network with a head on fixed data by Adam on the mean squared error. Holds views of rows and targets. Not
 // for several threads at once.
+template <class Real>
 class Trainer {
 public:
     // targets (N, O).
-    Trainer(Network& network, const SequencesView& sequences, const float* targets, std::int64_t batch_size, int n_jobs,
-            const OptimizerConfig& optimizer);
+    Trainer(Network<Real>& network, const SequencesView<Real>& sequences, const Real* targets, std::int64_t batch_size,
+            int n_jobs, const OptimizerConfig& optimizer);
     ~Trainer();
     Trainer(const Trainer&) = delete;
     Trainer& operator=(const Trainer&) = delete;
@@ -62,21 +67,21 @@ public:
 
     // The same taken apart. Adds the gradient of the sum of squared errors of a batch to gradients().
     LossSum accumulate(std::span<const std::int64_t> batch);
-    [[nodiscard]] const float* gradients() const { return gradients_.data(); }  // packed
+    [[nodiscard]] const Real* gradients() const { return gradients_.data(); }  // packed
     // Divides the gradients (null: the accumulated ones; else packed) by weight, clips, steps; clears both.
-    void apply(double learning_rate, double weight, float* gradients = nullptr);
+    void apply(double learning_rate, double weight, Real* gradients = nullptr);
 
 private:
-    Network& network_;
-    SequencesView sequences_;
-    const float* targets_;
+    Network<Real>& network_;
+    SequencesView<Real> sequences_;
+    const Real* targets_;
     std::int64_t batch_size_;
     OptimizerConfig optimizer_;
     std::int64_t steps_ = 0;
-    Buffer gradients_, first_moment_, second_moment_;
+    Buffer<Real> gradients_, first_moment_, second_moment_;
     std::vector<std::int64_t> starts_, lengths_;  // copies: a change behind our back could lead outside the rows
     std::vector<std::int64_t> identity_;
-    std::unique_ptr<class BatchWorker> worker_;
+    std::unique_ptr<BatchWorker<Real>> worker_;
 };
 
 }  // namespace grulearn
