@@ -61,4 +61,12 @@ inline int checked_jobs(int n_jobs) {
     return n_jobs;
 }
 
+inline std::int64_t checked_checkpoint_steps(std::int64_t steps) {
+    if (steps < 0) {
+        throw InvalidArgument("checkpoint_steps must be at least 1, or 0 to keep all steps, got " +
+                              std::to_string(steps));
+    }
+    return steps;
+}
+
 }  // namespace grulearn::bindings

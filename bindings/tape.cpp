@@ -27,15 +27,17 @@ struct BoundTape {
     nb::object outputs, h_n;
     bool used = false;
 
-    BoundTape(const Network<Real>& of, const In<Real, 2>& data, int n_jobs)
-        : network(of), rows(data), tape(of, n_jobs) {}
+    BoundTape(const Network<Real>& of, const In<Real, 2>& data, int n_jobs, std::int64_t checkpoint_steps)
+        : network(of), rows(data), tape(of, n_jobs, checkpoint_steps) {}
 };
 
 template <class Real>
 std::unique_ptr<BoundTape<Real>> record(const Network<Real>& network, const In<Real, 2>& rows,
                                         const In<std::int64_t, 1>& starts, const In<std::int64_t, 1>& lengths,
-                                        const std::optional<In<Real, 3>>& h0, int n_jobs) {
-    auto bound = std::make_unique<BoundTape<Real>>(network, rows, checked_jobs(n_jobs));
+                                        const std::optional<In<Real, 3>>& h0, int n_jobs,
+                                        std::int64_t checkpoint_steps) {
+    auto bound = std::make_unique<BoundTape<Real>>(network, rows, checked_jobs(n_jobs),
+                                                   checked_checkpoint_steps(checkpoint_steps));
     const NetworkConfig& config = network.config();
     const SequencesView<Real> sequences = view(rows, starts, lengths);
     check(sequences, config.input_size);
@@ -87,9 +89,11 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
         .def("backward", &backward<Real>, nb::arg("d_outputs").noconvert().none(), nb::arg("d_h_n").noconvert().none(),
              "Gradients (d_parameters, d_rows, d_h0) from those of outputs and h_n; None counts as zeros.");
     m.def("record", &record<Real>, nb::keep_alive<0, 1>(), "network"_a, "rows"_a.noconvert(), "starts"_a.noconvert(),
-          "lengths"_a.noconvert(), nb::arg("h0").noconvert().none(), "n_jobs"_a,
+          "lengths"_a.noconvert(), nb::arg("h0").noconvert().none(), "n_jobs"_a, nb::kw_only(),
+          "checkpoint_steps"_a = 0,
           "Runs `network` forward and keeps what the backward pass needs. Its parameters and the arrays must not\n"
-          "change before that.");
+          "change before that. checkpoint_steps: hold the gates of so many steps at a time, and make them again in\n"
+          "the backward pass; 0 keeps all.");
 }
 
 }  // namespace

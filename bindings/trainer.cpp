@@ -24,11 +24,11 @@ struct BoundTrainer {
 
     BoundTrainer(Network<Real>& of, const In<Real, 2>& data, const In<std::int64_t, 1>& from,
                  const In<std::int64_t, 1>& sizes, const In<Real, 2>& wanted, std::int64_t batch_size, int n_jobs,
-                 const OptimizerConfig& optimizer)
+                 std::int64_t checkpoint_steps, const OptimizerConfig& optimizer)
         : network(of),
           rows(data),
           targets(wanted),
-          trainer(of, view<Real>(rows, from, sizes), targets.data(), batch_size, n_jobs, optimizer) {
+          trainer(of, view<Real>(rows, from, sizes), targets.data(), batch_size, n_jobs, checkpoint_steps, optimizer) {
         expect_shape("targets", targets, {extent(sizes, 0), network.config().output_size});
     }
 };
@@ -111,13 +111,14 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
             [](BoundTrainer<Real>* self, Network<Real>& network, const In<Real, 2>& rows,
                const In<std::int64_t, 1>& starts, const In<std::int64_t, 1>& lengths, const In<Real, 2>& targets,
                std::int64_t batch_size, int n_jobs, double beta1, double beta2, double epsilon, double weight_decay,
-               double clip_norm) {
+               double clip_norm, std::int64_t checkpoint_steps) {
                 new (self) BoundTrainer<Real>(network, rows, starts, lengths, targets, batch_size, checked_jobs(n_jobs),
+                                              checked_checkpoint_steps(checkpoint_steps),
                                               {beta1, beta2, epsilon, weight_decay, clip_norm});
             },
             nb::keep_alive<1, 2>(), "network"_a, "rows"_a.noconvert(), "starts"_a.noconvert(), "lengths"_a.noconvert(),
             "targets"_a.noconvert(), nb::kw_only(), "batch_size"_a, "n_jobs"_a, "beta1"_a = 0.9, "beta2"_a = 0.999,
-            "epsilon"_a = 1e-8, "weight_decay"_a = 0.0, "clip_norm"_a = 0.0)
+            "epsilon"_a = 1e-8, "weight_decay"_a = 0.0, "clip_norm"_a = 0.0, "checkpoint_steps"_a = 0)
         .def("run_epoch", &run_epoch<Real>, nb::arg("order").noconvert().none(), "learning_rate"_a,
              "One step for every batch of `order` (None: the sequences as they stand). Returns the mean squared error\n"
              "of each batch before its step. Ctrl-C raises KeyboardInterrupt between two batches.")

@@ -1,104 +1,103 @@
-// sigmoid and tanh of several vectors at once, through one range reduction: e^x = 2^k e^r with |r| <= ln(2) / 2.
+// sigmoid and tanh of several vectors at once, through 2^t = 2^k 2^f with |f| <= 1/2.
 //
 // N vectors go through every operation together. One after the other they would take twice as long: the chain of one is
 // some 80 cycles, and the scheduler's window holds little more than one.
 
-// The constants of e^x for a scalar type. e^r - 1 is r + r^2 q(r), with the q that minimises the largest relative
-// error.
+// The constants for a scalar type. 2^f - 1 is f q(f), with the q that minimises the largest relative error: `coarse` is
+// enough where 1 is added, `fine` serves where the difference itself counts.
 template <bool Single>
-struct Exponential {
-    // Degree 4: 1.7e-8 before rounding (degree 3 would have 4.5e-7).
-    static constexpr float q[] = {0.00138825167F, 0.00836654752F, 0.0416672006F, 0.166665435F, 0.49999997F};
-    static constexpr float magic = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer, kept in the low bits
-    static constexpr int bias = 127, mantissa = 23;
-    // ln 2 in two parts, the first exact in 9 bits
-    static constexpr float ln2_high = 0.693359375F, ln2_low = -2.12194440e-4F;
-    static constexpr float sigmoid_end = 87.0F;  // beyond it the exponential would leave the normal numbers
-    static constexpr float tanh_end = 10.0F;  // tanh is 1 to rounding
+struct PowerOfTwo {
+    // 1.5 * 2^23 + 127: adding it rounds to an integer k and leaves k + 127, the exponent of 2^k, in the low bits
+    float magic = 12583039.0F;
+    float log2_e = 1.44269504088896341F;
+    float sigmoid_end = 125.0F;  // beyond it the power or its reciprocal would leave the normal numbers
+    float tanh_end = 28.0F;  // tanh is 1 to rounding
+    // degrees 4 and 5: 4.7e-7 and 2.1e-8
+    float coarse[5] = {0.0013333539F, 0.009666245F, 0.055505004F, 0.24022351F, 0.6931471F};
+    float fine[6] = {0.00015403512F, 0.0013390735F, 0.009618238F, 0.055503573F, 0.24022649F, 0.6931472F};
 };
 template <>
-struct Exponential<false> {
-    // Degree 10: 2.6e-19 before rounding (degree 9 would have 1.8e-17, a sixth of an ulp).
-    static constexpr double q[] = {2.087532539497715e-09,
-                                   2.5108979033673004e-08,
-                                   2.7557402660061107e-07,
-                                   2.7557244373810235e-06,
-                                   2.480158717251588e-05,
-                                   0.00019841269885966236,
-                                   0.0013888888888962383,
-                                   0.008333333333321691,
-                                   0.04166666666666651,
-                                   0.16666666666666677,
-                                   0.5};
-    static constexpr double magic = 6755399441055744.0;  // 1.5 * 2^52
-    static constexpr int bias = 1023, mantissa = 52;
-    // The first part has 33 bits, so that its product with k is exact without fused arithmetic as well.
-    static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
-    static constexpr double sigmoid_end = 708.0;
-    static constexpr double tanh_end = 20.0;
+struct PowerOfTwo<false> {
+    double magic = 6755399441056767.0;  // 1.5 * 2^52 + 1023
+    double log2_e = 1.44269504088896341;
+    double sigmoid_end = 1021.0;
+    double tanh_end = 58.0;
+    // degrees 10 and 11: 1.8e-17 and 2.4e-19 before rounding
+    double coarse[11] = {4.445536131848176e-10,  7.072561768398301e-09,  1.0178121305806717e-07, 1.3215442723878389e-06,
+                         1.5252733701200714e-05, 0.00015403530441481284, 0.0013333558146531644,  0.009618129107607065,
+                         0.055504108664821236,   0.24022650695910097,    0.6931471805599453};
+    double fine[12] = {2.5678427880795454e-11, 4.4558048529021944e-10, 7.054932272255499e-09,  1.0178057169296206e-07,
+                       1.3215486721357533e-06, 1.5252733841378453e-05, 0.00015403530393466168, 0.001333355814640663,
+                       0.009618129107628437,   0.055504108664821625,   0.24022650695910072,    0.6931471805599453};
 };
-using Exp = Exponential<kSingle>;
+using Power = PowerOfTwo<kSingle>;
+constexpr Power kPower;
+constexpr int kMantissaBits = kSingle ? 23 : 52;
 
-// For |x| <= Exp::sigmoid_end: scale = 2^k and fraction = e^r - 1, so e^x = scale * (fraction + 1). NaN goes through
-// `fraction`.
+// Hides from the compiler where the constants are: it would keep each in a register of its own for good, and spill the
+// data instead.
+GRULEARN_INLINE const Power& power_constants() {
+    const Power* constants = &kPower;
+    asm("" : "+r"(constants));
+    return *constants;
+}
+
+// t becomes f, and scale = 2^k. NaN goes through f.
 template <int N>
-GRULEARN_INLINE void split_exponential(const vec (&x)[N], vec (&scale)[N], vec (&fraction)[N]) {
-    constexpr int terms = sizeof(Exp::q) / sizeof(real);
-    const vec magic = splat(Exp::magic);
-    vec k[N], r[N];
+GRULEARN_INLINE void split_power(vec (&t)[N], vec (&scale)[N], const Power& c) {
     GRULEARN_UNROLL
-    for (int i = 0; i < N; ++i) k[i] = fma(x[i], splat(static_cast<real>(1.44269504088896341)), magic);
+    for (int i = 0; i < N; ++i) scale[i] = t[i] + splat(c.magic);
     GRULEARN_UNROLL
-    for (int i = 0; i < N; ++i) {
-        scale[i] = (vec)(((ivec)k[i] - (ivec)magic + Exp::bias) << Exp::mantissa);
-        k[i] -= magic;
-    }
+    for (int i = 0; i < N; ++i) t[i] -= scale[i] - splat(c.magic);
     GRULEARN_UNROLL
-    for (int i = 0; i < N; ++i) r[i] = fma(k[i], splat(-Exp::ln2_high), x[i]);
+    for (int i = 0; i < N; ++i) scale[i] = (vec)((ivec)scale[i] << kMantissaBits);
+}
+
+template <int N, int Terms>
+GRULEARN_INLINE void polynomial(vec (&sum)[N], const vec (&f)[N], const real (&coefficients)[Terms]) {
     GRULEARN_UNROLL
-    for (int i = 0; i < N; ++i) r[i] = fma(k[i], splat(-Exp::ln2_low), r[i]);
+    for (int i = 0; i < N; ++i) sum[i] = fma(splat(coefficients[0]), f[i], splat(coefficients[1]));
     GRULEARN_UNROLL
-    for (int i = 0; i < N; ++i) fraction[i] = fma(splat(Exp::q[0]), r[i], splat(Exp::q[1]));
-    GRULEARN_UNROLL
-    for (int degree = 2; degree < terms; ++degree) {
+    for (int degree = 2; degree < Terms; ++degree) {
         GRULEARN_UNROLL
-        for (int i = 0; i < N; ++i) fraction[i] = fma(fraction[i], r[i], splat(Exp::q[degree]));
+        for (int i = 0; i < N; ++i) sum[i] = fma(sum[i], f[i], splat(coefficients[degree]));
     }
-    GRULEARN_UNROLL
-    for (int i = 0; i < N; ++i) fraction[i] = fma(fraction[i], r[i] * r[i], r[i]);
 }
 
 // x = 1 / (1 + e^-x), absolute error below 1e-7 (float64: 3e-16).
 template <int N>
 GRULEARN_INLINE void sigmoid(vec (&x)[N]) {
-    vec scale[N], fraction[N];
+    const Power& c = power_constants();
+    vec scale[N], sum[N];
     GRULEARN_UNROLL
-    for (int i = 0; i < N; ++i) x[i] = clamp(-x[i], -Exp::sigmoid_end, Exp::sigmoid_end);
-    split_exponential(x, scale, fraction);
+    for (int i = 0; i < N; ++i) x[i] = clamp(x[i] * splat(-c.log2_e), -c.sigmoid_end, c.sigmoid_end);
+    split_power(x, scale, c);
+    polynomial(sum, x, c.coarse);
     GRULEARN_UNROLL
-    for (int i = 0; i < N; ++i) x[i] = divide(splat(kOne), fma(scale[i], fraction[i], scale[i]) + kOne);
+    for (int i = 0; i < N; ++i) sum[i] = fma(sum[i], x[i], splat(kOne));
+    GRULEARN_UNROLL
+    for (int i = 0; i < N; ++i) x[i] = divide(splat(kOne), fma(scale[i], sum[i], splat(kOne)));
 }
 
 // x = tanh x = e / (e + 2) with e = e^2x - 1, which keeps the relative error below 4e-7 (float64: 1e-15) near zero as
 // well.
 template <int N>
 GRULEARN_INLINE void hyperbolic_tangent(vec (&x)[N]) {
-    vec scale[N], fraction[N];
+    const Power& c = power_constants();
+    vec scale[N], sum[N];
     GRULEARN_UNROLL
-    for (int i = 0; i < N; ++i) {
-        x[i] = clamp(x[i], -Exp::tanh_end, Exp::tanh_end);
-        x[i] += x[i];
-    }
-    split_exponential(x, scale, fraction);
+    for (int i = 0; i < N; ++i) x[i] = clamp(x[i] * splat(2 * c.log2_e), -c.tanh_end, c.tanh_end);
+    split_power(x, scale, c);
+    polynomial(sum, x, c.fine);
     GRULEARN_UNROLL
-    for (int i = 0; i < N; ++i) x[i] = fma(scale[i], fraction[i], scale[i] - kOne);
+    for (int i = 0; i < N; ++i) x[i] = fma(scale[i], sum[i] * x[i], scale[i] - kOne);
     GRULEARN_UNROLL
     for (int i = 0; i < N; ++i) x[i] = divide(x[i], x[i] + static_cast<real>(2));
 }
 
-// How many vectors to take at once: their temporaries must fit the registers (32 of AVX-512, 16 else).
+// How many vectors to take at once: three registers each of 32 (AVX-512) or 16. Two FMA ports of latency 4 want 8.
 #if defined(__AVX512F__)
-constexpr int kActivations = 4;
+constexpr int kActivations = 8;
 #else
 constexpr int kActivations = 2;
 #endif

@@ -6,15 +6,36 @@ struct ProductTiles {
     static constexpr int panels(int rows) { return rows * 2 > kTileRows ? 2 : 4; }
 };
 
+// Memory that a tile reads at its end, fetched piece by piece while it multiplies: R rows of P panels of saved gates
+// come from beyond the L2 at large sizes, and waiting for them took a tenth of a training step.
+template <int P>
+struct Ahead {
+    const real* from[P];
+    int64_t lines = 0;  // of each
+    static constexpr int kLine = 64;
+
+    __attribute__((always_inline)) void fetch(int64_t part, int64_t parts) const {
+        for (int64_t line = lines * part / parts; line < lines * (part + 1) / parts; ++line) {
+            GRULEARN_UNROLL
+            for (int p = 0; p < P; ++p) __builtin_prefetch(from[p] + line * (kLine / static_cast<int>(sizeof(real))));
+        }
+    }
+};
+
 // acc[row][panel] += sum over units and the given gate slots of gates[row] * w[panel], w as packed by `transpose`.
 template <int R, int P>
-GRULEARN_INLINE void multiply_gates(vec (&acc)[R][P], const real* const (&rows)[R], const CellShape& shape,
-                                    const int (&slots)[3], int n_slots, const real* w, int64_t panel_stride) {
-    for (int64_t panel = 0; panel < shape.panels; ++panel) {
+GRULEARN_INLINE void multiply_gates(vec (&acc)[R][P], const real* gates, int64_t gates_panel, const CellShape& shape,
+                                    const int (&slots)[3], int n_slots, const real* w, int64_t panel_stride,
+                                    const Ahead<P>& ahead) {
+    const int64_t row_stride = shape.slots() * V;
+    for (int64_t panel = 0; panel < shape.panels; ++panel, gates += gates_panel) {
         const int64_t lanes = lanes_of(shape.hidden, panel);
+        ahead.fetch(panel, shape.panels);
         for (int s = 0; s < n_slots; ++s) {
-            const int64_t offset = (panel * shape.slots() + slots[s]) * V;
-            for (int64_t k = offset; k < offset + lanes; ++k, w += V) {
+            const real* rows[R];
+            GRULEARN_UNROLL
+            for (int i = 0; i < R; ++i) rows[i] = gates + i * row_stride + slots[s] * V;
+            for (int64_t k = 0; k < lanes; ++k, w += V) {
                 vec weight[P];
                 GRULEARN_UNROLL
                 for (int p = 0; p < P; ++p) {
@@ -53,18 +74,19 @@ struct GateGradients : ProductTiles {
             }
         }
         if (a.next_gates != nullptr) {
-            const real* rows[R];
-            GRULEARN_UNROLL
-            for (int i = 0; i < R; ++i) rows[i] = a.next_gates + (row + i) * a.gates_stride;
             const int n_slots = shape.reset_after ? 3 : 2;
             const int64_t stride = n_slots * shape.hidden * V;
             const auto& slots = shape.reset_after ? kSlotsRecurrentAfter : kSlotsInput;
-            multiply_gates(dh, rows, shape, slots, n_slots, a.u_t + panel * stride, stride);
+            const real* next = a.next_gates + row * shape.slots() * V;
+            Ahead<P> ahead;
+            for (int p = 0; p < P; ++p) ahead.from[p] = a.gates + (panel + p) * a.gates_panel + row * shape.slots() * V;
+            if (a.gates != nullptr) ahead.lines = R * shape.slots() * kVectorBytes / Ahead<P>::kLine;
+            multiply_gates(dh, next, a.next_panel, shape, slots, n_slots, a.u_t + panel * stride, stride, ahead);
         }
         GRULEARN_UNROLL
         for (int i = 0; i < R; ++i) {
             GRULEARN_UNROLL
-            for (int p = 0; p < P; ++p) store(a.carry + ((row + i) * shape.panels + panel + p) * V, dh[i][p]);
+            for (int p = 0; p < P; ++p) store(a.carry + (panel + p) * a.carry_panel + (row + i) * V, dh[i][p]);
         }
         if (a.gates == nullptr) return;
         finish(a, row, R, panel, P);
@@ -72,7 +94,7 @@ struct GateGradients : ProductTiles {
 
     // What reaches dh without passing through U.
     GRULEARN_INLINE vec incoming(const BackwardStep& a, int64_t row, int64_t panel) {
-        if (!a.first) return load(a.carry + (row * a.shape.panels + panel) * V);
+        if (!a.first) return load(a.carry + panel * a.carry_panel + row * V);
         if (a.d_final == nullptr) return vec{};
         return load_partial(a.d_final[row] + panel * V, lanes_of(a.shape.hidden, panel));
     }
@@ -85,10 +107,10 @@ struct GateGradients : ProductTiles {
     }
 
     GRULEARN_INLINE void finish_one(const BackwardStep& a, int64_t row, int64_t panel) {
-        real* carry = a.carry + (row * a.shape.panels + panel) * V;
+        real* carry = a.carry + panel * a.carry_panel + row * V;
         const vec dh = load(carry);
         const int64_t slots = a.shape.slots();
-        real* g = a.gates + row * a.gates_stride + panel * slots * V;
+        real* g = a.gates + panel * a.gates_panel + row * slots * V;
         const vec r = load(g);
         const vec z = load(g + V);
         const vec n = load(g + 2 * V);
@@ -111,10 +133,9 @@ struct ResetGradient : ProductTiles {
         const CellShape& shape = a.shape;
         const int64_t stride = shape.hidden * V;
         vec ds[R][P] = {};
-        const real* rows[R];
-        GRULEARN_UNROLL
-        for (int i = 0; i < R; ++i) rows[i] = a.gates + (row + i) * a.gates_stride;
-        multiply_gates(ds, rows, shape, kSlotCandidate, 1, a.u_t_candidate + panel * stride, stride);
+        const real* gates = a.gates + row * 3 * V;
+        multiply_gates(ds, gates, a.gates_panel, shape, kSlotCandidate, 1, a.u_t_candidate + panel * stride, stride,
+                       Ahead<P>{});
         GRULEARN_UNROLL
         for (int i = 0; i < R; ++i) {
             GRULEARN_UNROLL
@@ -132,12 +153,13 @@ struct ResetGradient : ProductTiles {
 
     GRULEARN_INLINE void finish_one(const BackwardStep& a, int64_t row, int64_t panel) {
         const int64_t at = (row * a.shape.panels + panel) * V;
-        real* g = a.gates + row * a.gates_stride + panel * 3 * V;
+        real* g = a.gates + panel * a.gates_panel + row * 3 * V;
+        real* carry = a.carry + panel * a.carry_panel + row * V;
         const vec ds = load(a.reset_state + at);
         const vec r = load(g);
         const vec h = previous_state(a, row, panel);
         store(a.reset_state + at, r * h);
-        store(a.carry + at, fma(ds, r, load(a.carry + at)));
+        store(carry, fma(ds, r, load(carry)));
         store(g, ds * h * r * (kOne - r));
     }
 };
@@ -146,7 +168,7 @@ struct ResetGradient : ProductTiles {
 static void clear_reset_gradient(const BackwardStep& a) {
     for (int64_t row = 0; row < a.rows; ++row) {
         for (int64_t panel = 0; panel < a.shape.panels; ++panel) {
-            store(a.gates + row * a.gates_stride + panel * 3 * V, vec{});
+            store(a.gates + panel * a.gates_panel + row * 3 * V, vec{});
             store(a.reset_state + (row * a.shape.panels + panel) * V, vec{});
         }
     }
@@ -167,10 +189,8 @@ struct InputGradients : ProductTiles {
     GRULEARN_INLINE void tile(const InputGradient& a, int64_t row, int64_t panel) {
         const int64_t stride = 3 * a.shape.hidden * V;
         vec dx[R][P] = {};
-        const real* rows[R];
-        GRULEARN_UNROLL
-        for (int i = 0; i < R; ++i) rows[i] = a.gates[row + i];
-        multiply_gates(dx, rows, a.shape, kSlotsInput, 3, a.w_t + panel * stride, stride);
+        const real* gates = a.gates + row * a.shape.slots() * V;
+        multiply_gates(dx, gates, a.gates_panel, a.shape, kSlotsInput, 3, a.w_t + panel * stride, stride, Ahead<P>{});
         GRULEARN_UNROLL
         for (int i = 0; i < R; ++i) {
             GRULEARN_UNROLL

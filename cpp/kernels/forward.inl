@@ -154,7 +154,7 @@ struct ResetAfter : ForwardTiles {
             const int64_t panel = place.panel_of(first + i);
             mix(a, row, panel, z[i], n[i]);
             if (a.gates == nullptr) continue;
-            real* g = a.gates + row * a.gates_stride + panel * 4 * V;
+            real* g = a.gates + panel * a.gates_panel + row * 4 * V;
             store(g, r[i]);
             store(g + V, z[i]);
             store(g + 2 * V, n[i]);
@@ -177,7 +177,7 @@ struct ResetBeforeGates : ForwardTiles {
         for (int i = 0; i < R; ++i) {
             GRULEARN_UNROLL
             for (int p = 0; p < P; ++p) {
-                real* g = a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V;
+                real* g = a.gates + (panel + p) * a.gates_panel + (row + i) * 3 * V;
                 store(g, acc[i][p][0]);
                 store(g + V, acc[i][p][1]);
                 store(g + 2 * V, acc[i][p][2]);
@@ -197,7 +197,7 @@ struct ResetBeforeGates : ForwardTiles {
         vec r[N], z[N];
         GRULEARN_UNROLL
         for (int i = 0; i < N; ++i) {
-            g[i] = a.gates + place.row_of(first + i) * a.gates_stride + place.panel_of(first + i) * 3 * V;
+            g[i] = a.gates + place.panel_of(first + i) * a.gates_panel + place.row_of(first + i) * 3 * V;
             r[i] = load(g[i]);
             z[i] = load(g[i] + V);
         }
@@ -226,7 +226,7 @@ struct ResetBeforeState : ForwardTiles {
             s[i] = a.reset_state + (row + i) * a.shape.panels * V;
             GRULEARN_UNROLL
             for (int p = 0; p < P; ++p) {
-                acc[i][p][2] = load(a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V + 2 * V);
+                acc[i][p][2] = load(a.gates + (panel + p) * a.gates_panel + (row + i) * 3 * V + 2 * V);
             }
         }
         if (a.h != nullptr) multiply<2, 1>(acc, s, a.shape.hidden, a.u + panel * u_stride, u_stride);
@@ -234,7 +234,7 @@ struct ResetBeforeState : ForwardTiles {
         for (int i = 0; i < R; ++i) {
             GRULEARN_UNROLL
             for (int p = 0; p < P; ++p) {
-                store(a.gates + (row + i) * a.gates_stride + (panel + p) * 3 * V + 2 * V, acc[i][p][2]);
+                store(a.gates + (panel + p) * a.gates_panel + (row + i) * 3 * V + 2 * V, acc[i][p][2]);
             }
         }
         finish_all(a, Place<P>{row, panel}, R);
@@ -251,7 +251,7 @@ struct ResetBeforeState : ForwardTiles {
         vec n[N];
         GRULEARN_UNROLL
         for (int i = 0; i < N; ++i) {
-            g[i] = a.gates + place.row_of(first + i) * a.gates_stride + place.panel_of(first + i) * 3 * V;
+            g[i] = a.gates + place.panel_of(first + i) * a.gates_panel + place.row_of(first + i) * 3 * V;
             n[i] = load(g[i] + 2 * V);
         }
         hyperbolic_tangent(n);

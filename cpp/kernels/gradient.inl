@@ -12,8 +12,9 @@ constexpr int kTileInputs = kTileRows;
 template <int K, int G>
 GRULEARN_INLINE void gradient_tile(const WeightGradient& a, int64_t begin, int64_t end, int64_t panel, int64_t input) {
     vec acc[K][G] = {};
-    const real* gates = a.gates + begin * a.gates_stride + panel * a.shape.slots() * V;
-    for (int64_t row = begin; row < end; ++row, gates += a.gates_stride) {
+    const int64_t slots = a.shape.slots();
+    const real* gates = a.gates + panel * a.gates_panel + begin * slots * V;
+    for (int64_t row = begin; row < end; ++row, gates += slots * V) {
         const real* x = a.inputs[row] + input;
         vec d[G];
         GRULEARN_UNROLL
@@ -83,7 +84,7 @@ static void bias_gradient_of(const BiasGradient& a) {
         for (int64_t panel = a.panel_begin; panel < a.panel_end; ++panel) {
             vec sum[Slots] = {};
             for (int64_t row = begin; row < end; ++row) {
-                const real* g = a.gates + row * a.gates_stride + panel * Slots * V;
+                const real* g = a.gates + panel * a.gates_panel + row * Slots * V;
                 GRULEARN_UNROLL
                 for (int s = 0; s < Slots; ++s) sum[s] += load(g + s * V);
             }

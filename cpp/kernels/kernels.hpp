@@ -7,8 +7,9 @@
 //   w        [panel][input][3][V]     input weights of the gates r, z, n
 //   u        [panel][hidden][3][V]    recurrent weights of the gates r, z, n
 //   bias     [panel][6][V]            b_r, b_z, b_n, c_r, c_z, c_n
-//   gates    [panel][slots][V]        one row-step: r, z, n and, with reset_after, q = U_n h + c_n in the fourth slot;
-//                                     the backward step replaces them by da_r, da_z, da_n and dq = da_n * r
+//   gates    [panel][row-step][slots][V]   of a run of row-steps: r, z, n and, with reset_after, q = U_n h + c_n in the
+//                                     fourth slot; the backward step replaces them by da_r, da_z, da_n and dq = da_n *
+//                                     r
 //   u_t      [panel of k][(panel, slot, lane)][V]   u transposed: for each gate gradient, V states
 //   w_t      the same for the inputs
 // A row-step is one step of one sequence; "rows" are those of one step, sorted by falling length.
@@ -34,14 +35,14 @@ struct ForwardStep {
     CellShape shape;
     const Real* w = nullptr;
     const Real* u = nullptr;
-    const Real* bias = nullptr;      // null: no biases
+    const Real* bias = nullptr;  // null: no biases
     std::int64_t rows = 0;
-    const Real* const* x = nullptr;  // [rows] inputs, F scalars each
-    const Real* const* h = nullptr;  // [rows] previous states, H scalars each; null: all zero
-    Real* const* out = nullptr;      // [rows] new states, H scalars each
-    Real* gates = nullptr;           // [rows] saved gates; null (with reset_after only): inference
-    std::int64_t gates_stride = 0;   // scalars between rows of gates
-    Real* reset_state = nullptr;     // reset_after=False: scratch, [rows][panels * V], for r * h
+    const Real* const* x = nullptr;  // [rows] inputs, F floats each
+    const Real* const* h = nullptr;  // [rows] previous states, H floats each; null: all zero
+    Real* const* out = nullptr;  // [rows] new states, H floats each
+    Real* gates = nullptr;  // [panel][rows] saved gates; null (with reset_after only): inference
+    std::int64_t gates_panel = 0;  // floats between panels of gates
+    Real* reset_state = nullptr;  // reset_after=False: scratch, [rows][panels * V], for r * h
 };
 
 // One step of some rows, backward: dh(t) = carry + d_out(t) + gate gradients(t+1) U, then the gate gradients of step t.
@@ -49,17 +50,19 @@ template <class Real>
 struct BackwardStep {
     CellShape shape;
     std::int64_t rows = 0;
-    const Real* u_t = nullptr;            // slots r, z and (reset_after) q
+    const Real* u_t = nullptr;  // slots r, z and (reset_after) q
     const Real* u_t_candidate = nullptr;  // reset_after=False: slot n alone; null: nothing passes through r * h
-    const Real* next_gates = nullptr;     // [rows] gate gradients of step t+1; null: none reach this step
-    // [rows] in: saved gates of step t, out: their gradients; null: only sum dh into carry (the gradient of h0)
+    const Real* next_gates = nullptr;  // [panel][rows] gate gradients of step t+1; null: none reach this step
+    std::int64_t next_panel = 0;  // floats between panels of next_gates
+    // [panel][rows] in: saved gates of step t, out: their gradients; null: only sum dh into carry (the gradient of h0)
     Real* gates = nullptr;
-    std::int64_t gates_stride = 0;
+    std::int64_t gates_panel = 0;
     const Real* const* h = nullptr;  // [rows] states before step t; null: all zero
     const Real* const* d_out = nullptr;  // [rows] gradients of the outputs of step t; null: none
     bool first = false;  // the pass begins here: dh starts from d_final, and carry is only written
-    const Real* const* d_final = nullptr;  // [rows] gradients of the final states, H scalars each; null: zero
-    Real* carry = nullptr;  // [rows][panels * V] in: the part of dh that bypassed U; out: dh * z
+    const Real* const* d_final = nullptr;  // [rows] gradients of the final states, H floats each; null: zero
+    Real* carry = nullptr;  // [panel][rows][V] in: the part of dh that bypassed U; out: dh * z
+    std::int64_t carry_panel = 0;  // floats between panels of carry
     Real* reset_state = nullptr;  // reset_after=False: out, [rows][panels * V], r * h for dU_n
 };
 
@@ -69,8 +72,9 @@ struct InputGradient {
     CellShape shape;
     std::int64_t rows = 0;
     const Real* w_t = nullptr;
-    const Real* const* gates = nullptr;  // [rows] gate gradients
-    Real* const* dx = nullptr;  // [rows] F scalars each
+    const Real* gates = nullptr;  // [panel][rows] gate gradients
+    std::int64_t gates_panel = 0;
+    Real* const* dx = nullptr;  // [rows] F floats each
     bool add = false;  // add to dx instead of overwriting it
 };
 
@@ -79,9 +83,9 @@ template <class Real>
 struct WeightGradient {
     CellShape shape;
     std::int64_t count = 0;  // row-steps
-    const Real* gates = nullptr;  // [count] gate gradients
-    std::int64_t gates_stride = 0;
-    const Real* const* inputs = nullptr;  // [count] rows of n_inputs scalars
+    const Real* gates = nullptr;  // [panel][count] gate gradients
+    std::int64_t gates_panel = 0;
+    const Real* const* inputs = nullptr;  // [count] rows of n_inputs floats
     std::int64_t n_inputs = 0;  // inputs of the packed layout (F or H)
     std::int64_t input_begin = 0, input_end = 0;
     std::int64_t panel_begin = 0, panel_end = 0;
@@ -95,7 +99,7 @@ struct BiasGradient {
     CellShape shape;
     std::int64_t count = 0;
     const Real* gates = nullptr;
-    std::int64_t gates_stride = 0;
+    std::int64_t gates_panel = 0;
     std::int64_t panel_begin = 0, panel_end = 0;
     Real* out = nullptr;  // packed as bias, added to
 };
@@ -115,7 +119,7 @@ struct HeadInputGradient {
     std::int64_t rows = 0, inputs = 0, outputs = 0;
     const Real* w = nullptr;
     const Real* d_out = nullptr;  // [rows][outputs]
-    Real* dx = nullptr;           // [rows][inputs], overwritten
+    Real* dx = nullptr;  // [rows][inputs], overwritten
 };
 
 template <class Real>

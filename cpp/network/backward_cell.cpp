@@ -7,20 +7,7 @@ namespace grulearn {
 
 namespace {
 
-// Steps [begin, end) whose gate gradients are made, and then summed into dW and dU while still in cache.
-struct Chunk {
-    std::int64_t begin, end;
-};
-
-// The chunk that ends at `end`: at least 192 row-steps, 768 for large H, where reading and writing dU costs more.
-// It depends on the data's shape only, and so does the order of every sum.
-Chunk chunk_before(const BatchPlan& plan, std::int64_t hidden, std::int64_t end) {
-    const std::int64_t wanted = hidden <= 256 ? 192 : 768;
-    Chunk chunk{end, end};
-    std::int64_t row_steps = 0;
-    while (chunk.begin > 0 && row_steps < wanted) row_steps += plan.active[static_cast<std::size_t>(--chunk.begin)];
-    return chunk;
-}
+using Chunk = Chunks::Chunk;
 
 // One backward pass over a cell.
 template <class Real>
@@ -35,25 +22,27 @@ public:
           scratch_(scratch),
           shape_(cell.shape()),
           padded_(cell.padded_hidden()),
-          row_(shape_.slots() * padded_),
-          cell_size_(cell.network->layout().cells[static_cast<std::size_t>(cell.index())].size),
+          width_(cell.network->kernels().width),
+          n_jobs_(n_jobs),
           threads_(worthwhile_threads(n_jobs, 2 * multiply_adds(shape_, plan_.row_steps()))),
           group_(group_size(plan_.rows, threads_)) {}
 
     void run() {
-        for (std::int64_t end = plan_.steps; end > 0;) {
-            const Chunk chunk = chunk_before(plan_, shape_.hidden, end);
+        const Chunks& chunks = *gradients_.gates.chunks;
+        std::int64_t made = chunks.segments();  // segments from here on have gates
+        for (std::int64_t i = chunks.size() - 1; i >= 0; --i) {
+            const Chunk& chunk = chunks[i];
+            if (!gradients_.gates.keeps_all() && chunk.segment < made) {
+                made = chunk.segment;
+                remake_gates(cell_, data_, gradients_.gates, chunks.segment_begin(made), chunks.segment_begin(made + 1),
+                             n_jobs_);
+            }
             if (!shape_.reset_after) {
                 scratch_.reset_states.resize((offset(chunk.end) - offset(chunk.begin)) * padded_);
             }
-            const std::int64_t shards = chunk.end - chunk.begin > 1 ? 1 : shards_of(active(chunk.begin), cell_size_);
-            if (shards > 1) {
-                backward_in_shards(chunk, shards);
-            } else {
-                gate_gradients(chunk);
-                parameter_gradients(chunk);
-            }
-            end = chunk.begin;
+            gate_gradients(chunk);
+            parameter_gradients(chunk);
+            if (gradients_.d_inputs.base != nullptr) input_gradients(chunk);
         }
         if (gradients_.want_h0) initial_state_gradient();
     }
@@ -67,7 +56,7 @@ private:
         step.shape = shape_;
         step.u_t = gradients_.u_t;
         step.u_t_candidate = gradients_.u_t_candidate;
-        step.gates_stride = row_;
+        step.carry_panel = plan_.rows * cell_.network->kernels().width;
         return step;
     }
 
@@ -92,10 +81,14 @@ private:
         Real* d_out[kMaxGroup];
         BackwardStep<Real> step = common_step();
         step.rows = end - begin;
-        step.gates = gradients_.gates + (offset(t) + begin) * row_;
+        const auto place = gradients_.gates.at(t, begin);
+        step.gates = place.gates;
+        step.gates_panel = place.panel;
         const Real* d_final[kMaxGroup];
         if (has_next) {
-            step.next_gates = gradients_.gates + (offset(t + 1) + begin) * row_;
+            const auto next = gradients_.gates.at(t + 1, begin);
+            step.next_gates = next.gates;
+            step.next_panel = next.panel;
         } else {
             step.first = true;
             if (gradients_.final_states.base != nullptr) {
@@ -114,7 +107,7 @@ private:
             }
             step.d_out = d_out;
         }
-        step.carry = gradients_.carry + begin * padded_;
+        step.carry = gradients_.carry + begin * width_;
         if (!shape_.reset_after) {
             step.reset_state = scratch_.reset_states.data() + (offset(t) - offset(chunk.begin) + begin) * padded_;
         }
@@ -124,19 +117,19 @@ private:
     void initial_state_gradient() {
         const std::int64_t rows = plan_.steps == 0 ? 0 : active(0);
         for (std::int64_t i = rows; i < plan_.rows; ++i) {  // sequences without steps
-            Real* to = gradients_.carry + i * padded_;
-            if (gradients_.final_states.base == nullptr) {
-                std::fill_n(to, shape_.hidden, Real{0});
-            } else {
-                std::copy_n(gradients_.final_states.at(i), shape_.hidden, to);
+            for (std::int64_t k = 0; k < shape_.hidden; ++k) {
+                Real* to = gradients_.carry + (k / width_ * plan_.rows + i) * width_ + k % width_;
+                *to = gradients_.final_states.base == nullptr ? Real{0} : gradients_.final_states.at(i)[k];
             }
         }
         parallel_for(threads_, (rows + group_ - 1) / group_, [&](std::int64_t item, int) {
             const std::int64_t begin = item * group_;
             BackwardStep<Real> step = common_step();
             step.rows = std::min(group_, rows - begin);
-            step.next_gates = gradients_.gates + begin * row_;
-            step.carry = gradients_.carry + begin * padded_;
+            const auto next = gradients_.gates.at(0, begin);
+            step.next_gates = next.gates;
+            step.next_panel = next.panel;
+            step.carry = gradients_.carry + begin * width_;
             cell_.network->kernels().backward_step(step);
         });
     }
@@ -166,27 +159,6 @@ private:
         WeightGradient<Real> u[2];  // with reset_after=False the candidate reads r * h, the other gates h
         int n_u = 1;
         BiasGradient<Real> bias;
-
-        // The same for the row-steps [begin, end) of the chunk, of which the first `skipped` have no previous state;
-        // `out` stands in for d_parameters + the cell's first parameter.
-        [[nodiscard]] Sums part(std::int64_t begin, std::int64_t end, std::int64_t skipped, Real* out) const {
-            Sums own = *this;
-            own.w.gates += begin * w.gates_stride;
-            own.w.inputs += begin;
-            own.w.count = end - begin;
-            own.bias.gates += begin * w.gates_stride;
-            own.bias.count = end - begin;
-            const std::int64_t first = std::max(begin, skipped);
-            for (WeightGradient<Real>& each : own.u) {
-                each.gates += first * w.gates_stride;
-                if (each.inputs != nullptr) each.inputs += first;
-                each.count = std::max<std::int64_t>(0, end - first);
-                each.out = out + (each.out - w.out);
-            }
-            if (bias.out != nullptr) own.bias.out = out + (bias.out - w.out);
-            own.w.out = out;
-            return own;
-        }
     };
 
     [[nodiscard]] Sums sums_of(const Chunk& chunk) {
@@ -194,8 +166,9 @@ private:
         const CellLayout& layout = cell_.network->layout().cells[static_cast<std::size_t>(cell_.index())];
         Sums sums;
         sums.w.shape = shape_;
-        sums.w.gates = gradients_.gates + offset(chunk.begin) * row_;
-        sums.w.gates_stride = row_;
+        const auto place = gradients_.gates.at(chunk.begin, 0);
+        sums.w.gates = place.gates;
+        sums.w.gates_panel = place.panel;
         sums.w.inputs = scratch_.inputs.data();
         sums.w.n_inputs = shape_.inputs;
         sums.w.out = gradients_.d_parameters + layout.w;
@@ -218,8 +191,17 @@ private:
 
         sums.bias.shape = shape_;
         sums.bias.gates = sums.w.gates;
-        sums.bias.gates_stride = row_;
+        sums.bias.gates_panel = place.panel;
         if (layout.bias >= 0) sums.bias.out = gradients_.d_parameters + layout.bias;
+
+        const std::int64_t count = offset(chunk.end) - offset(chunk.begin);
+        const std::int64_t skipped = without_state(chunk);
+        sums.w.count = sums.bias.count = count;
+        for (WeightGradient<Real>& each : sums.u) {
+            each.gates += skipped * shape_.slots() * width_;
+            if (each.inputs != nullptr) each.inputs += skipped;
+            each.count = count - skipped;
+        }
         return sums;
     }
 
@@ -228,40 +210,12 @@ private:
         for (std::int64_t t = chunk.begin; t < chunk.end; ++t) collect_rows(chunk, t, 0, active(t));
         const std::int64_t count = offset(chunk.end) - offset(chunk.begin);
         const int threads = worthwhile_threads(threads_, multiply_adds(shape_, count));
-        sum_by_panel(sums.part(0, count, without_state(chunk), sums.w.out), threads);
+        sum_by_panel(sums, threads);
     }
 
     // Row-steps of a chunk that have no previous state and add nothing to dU.
     [[nodiscard]] std::int64_t without_state(const Chunk& chunk) const {
         return chunk.begin == 0 && data_.h0 == nullptr ? active(0) : 0;
-    }
-
-    // A chunk of one step with many rows: each shard of rows goes all the way, with sums of its own.
-    void backward_in_shards(const Chunk& chunk, std::int64_t shards) {
-        const Sums sums = sums_of(chunk);
-        const std::int64_t rows = active(chunk.begin);
-        const std::int64_t skipped = without_state(chunk);
-        Real* partial = scratch_.shards.resize(shards * cell_size_);
-        // dU stands between the others and gets nothing from a first step.
-        const std::int64_t u_begin = sums.u[0].out - sums.w.out;
-        const std::int64_t u_end = u_begin + (skipped < rows ? 0 : 3 * shape_.hidden * padded_);
-        parallel_for(threads_, shards, [&](std::int64_t shard, int) {
-            const std::int64_t begin = rows * shard / shards;
-            const std::int64_t end = rows * (shard + 1) / shards;
-            for (std::int64_t i = begin; i < end; i += kMaxGroup) {
-                backward_group(chunk, chunk.begin, i, std::min(end, i + kMaxGroup));
-            }
-            collect_rows(chunk, chunk.begin, begin, end);
-            Real* out = partial + shard * cell_size_;
-            std::fill(out, out + u_begin, Real{0});
-            std::fill(out + u_end, out + cell_size_, Real{0});
-            sum_by_panel(sums.part(begin, end, skipped, out), 1);
-        });
-        for (std::int64_t shard = 0; shard < shards; ++shard) {
-            const Real* from = partial + shard * cell_size_;
-            for (std::int64_t i = 0; i < u_begin; ++i) sums.w.out[i] += from[i];
-            for (std::int64_t i = u_end; i < cell_size_; ++i) sums.w.out[i] += from[i];
-        }
     }
 
     // Each item owns a part of the output (one panel, some inputs), so no two threads add to the same sum.
@@ -295,6 +249,29 @@ private:
         });
     }
 
+    void input_gradients(const Chunk& chunk) const {
+        const std::int64_t first = offset(chunk.begin);
+        const std::int64_t count = offset(chunk.end) - first;
+        const auto place = gradients_.gates.at(chunk.begin, 0);
+        const int threads = worthwhile_threads(threads_, count * 3 * shape_.hidden * shape_.inputs);
+        for_row_blocks(threads, count, [&](std::int64_t begin, std::int64_t end) {
+            Real* to[kMaxGroup];
+            RowStep at = plan_.row_step(first + begin);
+            for (std::int64_t i = 0; i < end - begin; ++i, at = plan_.next(at)) {
+                to[i] = gradients_.d_inputs.at(plan_, at.row, cell_.position(plan_, at.row, at.step));
+            }
+            InputGradient<Real> step;
+            step.shape = shape_;
+            step.rows = end - begin;
+            step.w_t = gradients_.w_t;
+            step.gates = place.gates + begin * gradients_.gates.unit;
+            step.gates_panel = place.panel;
+            step.dx = to;
+            step.add = gradients_.add_to_inputs;
+            cell_.network->kernels().input_gradient(step);
+        });
+    }
+
     const Cell<Real>& cell_;
     const CellData<Real>& data_;
     const BatchPlan& plan_;
@@ -302,8 +279,8 @@ private:
     BackwardScratch<Real>& scratch_;
     const CellShape shape_;
     const std::int64_t padded_;
-    const std::int64_t row_;        // scalars of gates a row-step
-    const std::int64_t cell_size_;  // scalars of its packed parameters
+    const std::int64_t width_;
+    const int n_jobs_;
     const int threads_;
     const std::int64_t group_;
 };
@@ -316,44 +293,9 @@ void backward_cell(const Cell<Real>& cell, const CellData<Real>& data, const Cel
     BackwardCell<Real>(cell, data, gradients, scratch, n_jobs).run();
 }
 
-template <class Real>
-void input_gradient_of_cell(const Cell<Real>& cell, const BatchPlan& plan, const Real* gates, const Real* w_t,
-                            const RowSpace<Real>& d_inputs, bool add, int n_jobs) {
-    const CellShape shape = cell.shape();
-    const std::int64_t row = shape.slots() * cell.padded_hidden();
-    const std::int64_t total = plan.row_steps();
-    const int threads = worthwhile_threads(n_jobs, total * 3 * shape.hidden * shape.inputs);
-    parallel_for(threads, (total + kMaxGroup - 1) / kMaxGroup, [&](std::int64_t item, int) {
-        const Real* from[kMaxGroup];
-        Real* to[kMaxGroup];
-        const std::int64_t begin = item * kMaxGroup;
-        const std::int64_t end = std::min(begin + kMaxGroup, total);
-        // The step of the first row-step, then on from there.
-        auto t = std::upper_bound(plan.offset.begin(), plan.offset.end(), begin) - plan.offset.begin() - 1;
-        for (std::int64_t i = begin; i < end; ++i) {
-            while (i >= plan.offset[static_cast<std::size_t>(t) + 1]) ++t;
-            const std::int64_t r = i - plan.offset[static_cast<std::size_t>(t)];
-            from[i - begin] = gates + i * row;
-            to[i - begin] = d_inputs.at(plan, r, cell.position(plan, r, t));
-        }
-        InputGradient<Real> step;
-        step.shape = shape;
-        step.rows = end - begin;
-        step.w_t = w_t;
-        step.gates = from;
-        step.dx = to;
-        step.add = add;
-        cell.network->kernels().input_gradient(step);
-    });
-}
-
 template void backward_cell(const Cell<float>&, const CellData<float>&, const CellGradients<float>&,
                             BackwardScratch<float>&, int);
-template void input_gradient_of_cell(const Cell<float>&, const BatchPlan&, const float*, const float*,
-                                     const RowSpace<float>&, bool, int);
 template void backward_cell(const Cell<double>&, const CellData<double>&, const CellGradients<double>&,
                             BackwardScratch<double>&, int);
-template void input_gradient_of_cell(const Cell<double>&, const BatchPlan&, const double*, const double*,
-                                     const RowSpace<double>&, bool, int);
 
 }  // namespace grulearn

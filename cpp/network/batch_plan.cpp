@@ -45,7 +45,7 @@ void sort_by_length(std::vector<std::int64_t>& order, const SequencePositions& s
 }  // namespace
 
 void BatchPlan::build(const SequencePositions& sequences, std::span<const std::int64_t> batch) {
-    rows = static_cast<std::int64_t>(batch.size());
+    rows = batch_size = static_cast<std::int64_t>(batch.size());
     for (const std::int64_t index : batch) {
         if (index < 0 || index >= sequences.size()) {
             throw InvalidArgument("sequence " + std::to_string(index) + " asked for, but there are " +
@@ -71,7 +71,23 @@ void BatchPlan::build(const SequencePositions& sequences, std::span<const std::i
         length[i] = sequences.lengths[index];
         output_start[i] = outputs[b];
     }
+    count_active();
+}
 
+void BatchPlan::slice(const BatchPlan& whole, std::int64_t begin, std::int64_t end) {
+    const auto take = [&](std::vector<std::int64_t>& to, const std::vector<std::int64_t>& from) {
+        to.assign(from.begin() + begin, from.begin() + end);
+    };
+    rows = end - begin;
+    batch_size = whole.batch_size;
+    take(sequence, whole.sequence);
+    take(start, whole.start);
+    take(length, whole.length);
+    take(output_start, whole.output_start);
+    count_active();
+}
+
+void BatchPlan::count_active() {
     steps = rows == 0 ? 0 : length.front();
     active.assign(static_cast<std::size_t>(steps) + 1, 0);
     offset.assign(static_cast<std::size_t>(steps) + 1, 0);

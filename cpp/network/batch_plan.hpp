@@ -2,6 +2,7 @@
 // first ones, and addressed by row pointers, so that nothing is padded or copied.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -9,6 +10,11 @@
 #include "grulearn/views.hpp"
 
 namespace grulearn {
+
+// A step of a pass and a row that runs at it.
+struct RowStep {
+    std::int64_t step, row;
+};
 
 // One batch. "Row i" is the i-th longest sequence; "position" counts steps in the sequence, "step" the steps of a pass
 // over it: the same forward, length - 1 - position in reverse. Row-step (step t, row i) has the number offset[t] + i.
@@ -20,11 +26,28 @@ struct BatchPlan {
     std::vector<std::int64_t> output_start;   // [rows] where its outputs begin when sequences follow one another
     std::vector<std::int64_t> active;         // [steps + 1] rows still running at a step; 0 at the end
     std::vector<std::int64_t> offset;         // [steps + 1] row-steps before a step
+    std::int64_t batch_size = 0;              // sequences of the whole batch, also where a plan is a part of it
 
     [[nodiscard]] std::int64_t row_steps() const { return offset.back(); }
 
     // batch: indices of sequences, in the caller's order; checked.
     void build(const SequencePositions& sequences, std::span<const std::int64_t> batch);
+
+    // Rows [begin, end) of another plan as a plan of their own; `sequence` still counts in the whole batch.
+    void slice(const BatchPlan& whole, std::int64_t begin, std::int64_t end);
+
+    // The row-step of a number, and the one after it.
+    [[nodiscard]] RowStep row_step(std::int64_t number) const {
+        const auto after = std::upper_bound(offset.begin(), offset.end(), number);
+        return {after - offset.begin() - 1, number - *(after - 1)};
+    }
+    [[nodiscard]] RowStep next(RowStep at) const {
+        return at.row + 1 < active[static_cast<std::size_t>(at.step)] ? RowStep{at.step, at.row + 1}
+                                                                      : RowStep{at.step + 1, 0};
+    }
+
+private:
+    void count_active();  // from `length`
 };
 
 // The order of a matrix with one row for each position of each sequence.

@@ -7,6 +7,7 @@
 
 #include "../kernels/kernels.hpp"
 #include "batch_plan.hpp"
+#include "gate_store.hpp"
 #include "grulearn/buffer.hpp"
 #include "grulearn/network.hpp"
 #include "thread_pool.hpp"
@@ -55,24 +56,27 @@ void for_row_blocks(int threads, std::int64_t rows, const Body& body) {
                  [&](std::int64_t block, int) { body(block * kMaxGroup, std::min(rows, (block + 1) * kMaxGroup)); });
 }
 
-// Into how many shards of rows a sum over them is cut, each with a sum of its own, when the result is so small that
-// adding the shards costs little: a thread then sums what it has just made and what is in its cache (with one sum for
-// all, two threads were no faster than one on 506 rows and 32 units). By the data's shape only; a power of two, as
-// numbers of threads often are.
-constexpr std::int64_t shards_of(std::int64_t rows, std::int64_t result_size) {
-    constexpr std::int64_t kShardRows = 128, kMaxShards = 8, kMaxResult = 32 * 1024;
-    std::int64_t shards = 1;
-    while (shards < kMaxShards && 2 * shards * kShardRows <= rows && result_size <= kMaxResult) shards *= 2;
-    return shards;
+// The same for runs of parameters.
+constexpr std::int64_t kParameterBlock = std::int64_t{1} << 15;
+template <class Body>
+void for_parameter_blocks(int threads, std::int64_t size, const Body& body) {
+    parallel_for(threads, (size + kParameterBlock - 1) / kParameterBlock, [&](std::int64_t block, int) {
+        body(block * kParameterBlock, std::min(size, (block + 1) * kParameterBlock));
+    });
 }
 
 // Threads worth waking for so many multiply-adds: waking one costs about as much as 250,000 of them.
 int worthwhile_threads(int n_jobs, std::int64_t multiply_adds);
 std::int64_t multiply_adds(const CellShape& shape, std::int64_t row_steps);
 
-// gates: row-steps * slots * padded hidden scalars to save for the backward pass, or null: inference.
+// gates null, or not keeping all: inference. Otherwise all gates are kept.
 template <class Real>
-void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, Real* gates, int n_jobs);
+void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, const GateStore<Real>* gates, int n_jobs);
+
+// The gates of steps [begin, end) once more, from the states of all steps, as the forward pass made them.
+template <class Real>
+void remake_gates(const Cell<Real>& cell, const CellData<Real>& data, const GateStore<Real>& gates, std::int64_t begin,
+                  std::int64_t end, int n_jobs);
 
 // Gradients of one vector for each row of the plan: that of row i at base + place[i] * stride (place null: i).
 template <class Real>
@@ -86,30 +90,28 @@ struct RowGradients {
 
 template <class Real>
 struct CellGradients {
-    Real* gates = nullptr;            // in: as saved; out: gate gradients
+    GateStore<Real> gates;            // in: as saved; out: gate gradients
     RowSpace<Real> d_states;          // gradients of the states as outputs; base null: none
     RowGradients<Real> final_states;  // of this cell
-    Real* carry = nullptr;            // [rows][padded hidden] scratch; out: the gradient of h0, if wanted
+    Real* carry = nullptr;            // [panel][rows][V] scratch; out: the gradient of h0, if wanted
     bool want_h0 = false;
     Real* d_parameters = nullptr;  // packed, of the whole network, added to
     const Real* u_t = nullptr;  // U transposed (kernels.hpp)
     const Real* u_t_candidate = nullptr;
+    const Real* w_t = nullptr;
+    RowSpace<Real> d_inputs;  // = or += gate gradients * W, one row per position; base null: not wanted
+    bool add_to_inputs = false;
 };
 
 // Scratch of backward passes, reused from one to the next.
 template <class Real>
 struct BackwardScratch {
-    Buffer<Real> reset_states, shards;
+    Buffer<Real> reset_states;
     std::vector<const Real*> inputs, previous, resets;  // by row-step of a chunk
 };
 
 template <class Real>
 void backward_cell(const Cell<Real>& cell, const CellData<Real>& data, const CellGradients<Real>& gradients,
                    BackwardScratch<Real>& scratch, int n_jobs);
-
-// d_inputs (one row per position) = or += gate gradients * W.
-template <class Real>
-void input_gradient_of_cell(const Cell<Real>& cell, const BatchPlan& plan, const Real* gates, const Real* w_t,
-                            const RowSpace<Real>& d_inputs, bool add, int n_jobs);
 
 }  // namespace grulearn

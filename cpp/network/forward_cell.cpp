@@ -55,73 +55,145 @@ std::int64_t multiply_adds(const CellShape& shape, std::int64_t row_steps) {
 
 namespace {
 
-// Scratch of reset_after=False without saved gates: r, z, n and r * h of one group's rows.
+// A forward step with everything that the steps of a cell share.
 template <class Real>
-struct ResetBeforeScratch {
-    std::int64_t row;  // scalars of gates a row
-    Buffer<Real> gates, reset_states;
+ForwardStep<Real> common_step(const Cell<Real>& cell) {
+    const Network<Real>& network = *cell.network;
+    const CellLayout& layout = network.layout().cells[static_cast<std::size_t>(cell.index())];
+    ForwardStep<Real> step;
+    step.shape = cell.shape();
+    step.w = network.packed() + layout.w;
+    step.u = network.packed() + layout.u;
+    step.bias = layout.bias < 0 ? nullptr : network.packed() + layout.bias;
+    return step;
+}
 
-    ResetBeforeScratch(const Cell<Real>& cell, std::int64_t threads, std::int64_t group)
-        : row(cell.shape().slots() * cell.padded_hidden()) {
+// Scratch of reset_after=False: r * h of one group's rows a thread, and r, z, n where no gates are kept.
+template <class Real>
+class ResetBeforeScratch {
+public:
+    ResetBeforeScratch(const Cell<Real>& cell, bool keeps_gates, std::int64_t threads, std::int64_t group)
+        : rows_(group), unit_(cell.shape().slots() * cell.network->kernels().width), padded_(cell.padded_hidden()) {
         if (cell.network->config().reset_after) return;
-        gates.resize(threads * group * row);
-        reset_states.resize(threads * group * cell.padded_hidden());
+        reset_states_.resize(threads * rows_ * padded_);
+        if (!keeps_gates) gates_.resize(threads * rows_ * unit_ * cell.shape().panels);
     }
+
+    void give(ForwardStep<Real>& step, int thread) {
+        if (step.shape.reset_after) return;
+        step.reset_state = reset_states_.data() + thread * rows_ * padded_;
+        step.gates = gates_.data() + thread * rows_ * unit_ * step.shape.panels;
+        step.gates_panel = rows_ * unit_;
+    }
+
+private:
+    std::int64_t rows_, unit_, padded_;
+    Buffer<Real> gates_, reset_states_;
 };
 
 }  // namespace
 
 template <class Real>
-void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, Real* gates, int n_jobs) {
+void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, const GateStore<Real>* gates, int n_jobs) {
     const BatchPlan& plan = *data.plan;
     if (plan.steps == 0) return;
-    const Network<Real>& network = *cell.network;
-    const CellShape shape = cell.shape();
-    const int threads = worthwhile_threads(n_jobs, multiply_adds(shape, plan.row_steps()));
+    const bool keeps_gates = gates != nullptr && gates->keeps_all();
+    const ForwardStep<Real> common = common_step(cell);
+    const int threads = worthwhile_threads(n_jobs, multiply_adds(common.shape, plan.row_steps()));
     const std::int64_t group = group_size(plan.rows, threads);
-    ResetBeforeScratch<Real> scratch(cell, threads, group);
-    const CellLayout& layout = network.layout().cells[static_cast<std::size_t>(cell.index())];
-
-    ForwardStep<Real> common;
-    common.shape = shape;
-    common.w = network.packed() + layout.w;
-    common.u = network.packed() + layout.u;
-    common.bias = layout.bias < 0 ? nullptr : network.packed() + layout.bias;
-    common.gates_stride = scratch.row;
-
-    const auto run_group = [&](std::int64_t item, int thread) {
+    ResetBeforeScratch<Real> scratch(cell, keeps_gates, threads, group);
+    parallel_for(threads, (plan.active[0] + group - 1) / group, [&](std::int64_t item, int thread) {
         const Real* x[kMaxGroup];
         const Real* h[kMaxGroup];
         Real* out[kMaxGroup];
         ForwardStep<Real> step = common;
         step.x = x;
         step.out = out;
-        step.gates = scratch.gates.data();
-        if (!shape.reset_after) {
-            step.gates += thread * group * scratch.row;
-            step.reset_state = scratch.reset_states.data() + thread * group * cell.padded_hidden();
-        }
+        scratch.give(step, thread);
         const std::int64_t begin = item * group;
         for (std::int64_t t = 0; t < plan.steps; ++t) {
-            const auto at = static_cast<std::size_t>(t);
-            const std::int64_t end = std::min(begin + group, plan.active[at]);
+            const std::int64_t end = std::min(begin + group, plan.active[static_cast<std::size_t>(t)]);
             if (end <= begin) break;
             data.input_rows(cell, t, begin, end, x);
             data.state_rows(cell, t, begin, end, out);
             step.h = data.previous_rows(cell, t, begin, end, h) ? h : nullptr;
             step.rows = end - begin;
-            if (gates != nullptr) step.gates = gates + (plan.offset[at] + begin) * scratch.row;
-            network.kernels().forward_step(step);
+            if (keeps_gates) {
+                const auto place = gates->at(t, begin);
+                step.gates = place.gates;
+                step.gates_panel = place.panel;
+            }
+            cell.network->kernels().forward_step(step);
         }
-    };
-    parallel_for(threads, (plan.active[0] + group - 1) / group, run_group);
+    });
+}
+
+// The gates of row-steps [begin, end) of one chunk, all with or all without a previous state.
+template <class Real>
+static void remake_row_steps(const Cell<Real>& cell, const CellData<Real>& data, const GateStore<Real>& gates,
+                             ForwardStep<Real> step, std::int64_t begin, std::int64_t end, Real* unused) {
+    const BatchPlan& plan = *data.plan;
+    const Real* x[kMaxGroup];
+    const Real* h[kMaxGroup];
+    Real* out[kMaxGroup];
+    RowStep at = plan.row_step(begin);
+    const auto place = gates.at(at.step, at.row);
+    bool has_state = true;
+    for (std::int64_t i = 0; i < end - begin; ++i, at = plan.next(at)) {
+        data.input_rows(cell, at.step, at.row, at.row + 1, x + i);
+        has_state = data.previous_rows(cell, at.step, at.row, at.row + 1, h + i);
+        out[i] = unused;
+    }
+    step.rows = end - begin;
+    step.x = x;
+    step.h = has_state ? h : nullptr;
+    step.out = out;
+    step.gates = place.gates;
+    step.gates_panel = place.panel;
+    cell.network->kernels().forward_step(step);
+}
+
+template <class Real>
+void remake_gates(const Cell<Real>& cell, const CellData<Real>& data, const GateStore<Real>& gates, std::int64_t begin,
+                  std::int64_t end, int n_jobs) {
+    // The states are known, so the steps do not wait for each other: any row-steps of a chunk make a tile.
+    const BatchPlan& plan = *data.plan;
+    std::vector<std::int64_t> cuts;  // into calls, by row-steps
+    for (std::int64_t t = begin; t < end;) {
+        const Chunks::Chunk& chunk = gates.chunks->of_step(t);
+        const std::int64_t first = plan.offset[static_cast<std::size_t>(chunk.begin)];
+        const std::int64_t last = plan.offset[static_cast<std::size_t>(chunk.end)];
+        for (std::int64_t i = first; i < last; i += kMaxGroup) cuts.push_back(i);
+        // The first step has no state; its row-steps are calls of their own.
+        if (chunk.begin == 0) cuts.push_back(plan.offset[1]);
+        t = chunk.end;
+    }
+    cuts.push_back(plan.offset[static_cast<std::size_t>(end)]);
+    std::sort(cuts.begin(), cuts.end());
+
+    const ForwardStep<Real> common = common_step(cell);
+    const int threads = worthwhile_threads(n_jobs, multiply_adds(common.shape, cuts.back() - cuts.front()));
+    ResetBeforeScratch<Real> scratch(cell, true, threads, kMaxGroup);
+    Buffer<Real> unused(threads * cell.padded_hidden());  // the states come out once more
+    parallel_for(threads, static_cast<std::int64_t>(cuts.size()) - 1, [&](std::int64_t i, int thread) {
+        const std::int64_t from = cuts[static_cast<std::size_t>(i)];
+        const std::int64_t to = cuts[static_cast<std::size_t>(i) + 1];
+        if (from == to) return;
+        ForwardStep<Real> step = common;
+        scratch.give(step, thread);
+        remake_row_steps(cell, data, gates, step, from, to, unused.data() + thread * cell.padded_hidden());
+    });
 }
 
 template struct Cell<float>;
 template struct CellData<float>;
-template void forward_cell(const Cell<float>&, const CellData<float>&, float*, int);
+template void forward_cell(const Cell<float>&, const CellData<float>&, const GateStore<float>*, int);
+template void remake_gates(const Cell<float>&, const CellData<float>&, const GateStore<float>&, std::int64_t,
+                           std::int64_t, int);
 template struct Cell<double>;
 template struct CellData<double>;
-template void forward_cell(const Cell<double>&, const CellData<double>&, double*, int);
+template void forward_cell(const Cell<double>&, const CellData<double>&, const GateStore<double>*, int);
+template void remake_gates(const Cell<double>&, const CellData<double>&, const GateStore<double>&, std::int64_t,
+                           std::int64_t, int);
 
 }  // namespace grulearn

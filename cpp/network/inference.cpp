@@ -95,9 +95,9 @@ void Network<Real>::step(const Real* x, const Real* h, Real* out, std::int64_t n
         step.u = packed() + place.u;
         step.bias = place.bias < 0 ? nullptr : packed() + place.bias;
         const std::int64_t padded = cell.padded_hidden();
-        step.gates_stride = step.shape.slots() * padded;
+        step.gates_panel = kMaxGroup * step.shape.slots() * kernels_->width;
         // New states go to scratch first: out may be h, and a panel's result must not reach the next panel's sums.
-        Real* fresh = scratch.resize(kMaxGroup * (hidden + padded + step.gates_stride));
+        Real* fresh = scratch.resize(kMaxGroup * (hidden + padded + step.shape.slots() * padded));
         if (!config_.reset_after) {
             step.reset_state = fresh + kMaxGroup * hidden;
             step.gates = step.reset_state + kMaxGroup * padded;

@@ -14,15 +14,15 @@ RowSpace<Real> column(RowSpace<Real> space, std::int64_t offset) {
 
 template <class Real>
 const Real* h0_of(const Cell<Real>& cell, const BatchPlan& plan, const Real* h0) {
-    return h0 == nullptr ? nullptr : h0 + cell.index() * plan.rows * cell.network->config().hidden_size;
+    return h0 == nullptr ? nullptr : h0 + cell.index() * plan.batch_size * cell.network->config().hidden_size;
 }
 
 }  // namespace
 
 template <class Real>
 void forward_layers(const Network<Real>& network, const BatchPlan& plan, const RowSpace<Real>& rows, const Real* h0,
-                    const RowSpace<Real>& top, std::vector<Buffer<Real>>& states, std::vector<Buffer<Real>>* gates,
-                    int n_jobs) {
+                    const RowSpace<Real>& top, std::vector<Buffer<Real>>& states,
+                    const std::vector<GateStore<Real>>* gates, int n_jobs) {
     const NetworkConfig& config = network.config();
     states.resize(static_cast<std::size_t>(config.num_layers));
     RowSpace<Real> inputs = rows;
@@ -36,12 +36,8 @@ void forward_layers(const Network<Real>& network, const BatchPlan& plan, const R
             const Cell<Real> cell{&network, layer, direction};
             const CellData<Real> data{&plan, inputs, column(out, direction * config.hidden_size),
                                       h0_of(cell, plan, h0)};
-            Real* saved = nullptr;
-            if (gates != nullptr) {
-                saved = (*gates)[static_cast<std::size_t>(cell.index())].resize(
-                    plan.row_steps() * cell.shape().slots() * cell.padded_hidden());
-            }
-            forward_cell(cell, data, saved, n_jobs);
+            forward_cell(cell, data, gates == nullptr ? nullptr : &(*gates)[static_cast<std::size_t>(cell.index())],
+                         n_jobs);
         }
         inputs = out;
     }
@@ -67,12 +63,22 @@ void final_states(const Cell<Real>& cell, const BatchPlan& plan, const RowSpace<
 }
 
 template <class Real>
-void Recording<Real>::forward(const BatchPlan& plan, const RowSpace<Real>& rows, const Real* h0) {
+void Recording<Real>::forward(const BatchPlan& plan, const RowSpace<Real>& rows, const Real* h0, int n_jobs) {
+    const NetworkConfig& config = network_.config();
     plan_ = &plan;
     rows_ = rows;
     h0_ = h0;
-    gates_.resize(static_cast<std::size_t>(network_.config().cells()));
-    forward_layers(network_, plan, rows, h0, {}, states_, &gates_, n_jobs_);
+    chunks_.cut(plan, config.hidden_size, checkpoint_steps_);
+    gates_.resize(static_cast<std::size_t>(config.cells()));
+    gate_stores_.resize(gates_.size());
+    for (std::int64_t index = 0; index < config.cells(); ++index) {
+        const CellShape shape = Cell<Real>{&network_, index / config.directions(), 0}.shape();
+        GateStore<Real>& store = gate_stores_[static_cast<std::size_t>(index)];
+        store = {nullptr, &plan, &chunks_, shape.panels, shape.slots() * network_.kernels().width};
+        // Gates that are made again belong to one cell at a time.
+        store.base = gates_[store.keeps_all() ? static_cast<std::size_t>(index) : 0].resize(store.size());
+    }
+    forward_layers(network_, plan, rows, h0, {}, states_, &gate_stores_, n_jobs);
 }
 
 template <class Real>
@@ -89,27 +95,28 @@ void Recording<Real>::final_states_of(std::int64_t layer, std::int64_t direction
 }
 
 template <class Real>
-void Recording<Real>::transpose_recurrent(const Cell<Real>& cell) {
-    const CellShape shape = cell.shape();
-    const KernelTable<Real>& kernels = network_.kernels();
-    const Real* u = network_.packed() + network_.layout().cells[static_cast<std::size_t>(cell.index())].u;
-    const std::int64_t size = shape.hidden * cell.padded_hidden();
-    if (shape.reset_after) {
-        kernels.transpose(shape, u, shape.hidden, 0, 3, u_t_.resize(3 * size));
-    } else {
-        kernels.transpose(shape, u, shape.hidden, 0, 2, u_t_.resize(2 * size));
-        kernels.transpose(shape, u, shape.hidden, 2, 1, u_t_candidate_.resize(size));
+void TransposedWeights<Real>::update(const Network<Real>& network, bool recurrent, bool inputs) {
+    const NetworkConfig& config = network.config();
+    const KernelTable<Real>& kernels = network.kernels();
+    cells_.resize(static_cast<std::size_t>(config.cells()));
+    for (std::int64_t index = 0; index < config.cells(); ++index) {
+        const Cell<Real> cell{&network, index / config.directions(), index % config.directions()};
+        const CellShape shape = cell.shape();
+        const CellLayout& layout = network.layout().cells[static_cast<std::size_t>(index)];
+        CellWeights& own = cells_[static_cast<std::size_t>(index)];
+        const std::int64_t size = shape.hidden * cell.padded_hidden();
+        if (recurrent) {
+            const Real* u = network.packed() + layout.u;
+            const int together = shape.reset_after ? 3 : 2;
+            kernels.transpose(shape, u, shape.hidden, 0, together, own.u.resize(together * size));
+            if (together == 2) kernels.transpose(shape, u, shape.hidden, 2, 1, own.u_candidate.resize(size));
+        }
+        if (inputs || cell.layer > 0) {
+            const std::int64_t padded = (shape.inputs + kernels.width - 1) / kernels.width * kernels.width;
+            Real* w = own.w.resize(padded * 3 * shape.hidden);
+            kernels.transpose(shape, network.packed() + layout.w, shape.inputs, 0, 3, w);
+        }
     }
-}
-
-template <class Real>
-const Real* Recording<Real>::transpose_input(const Cell<Real>& cell) {
-    const CellShape shape = cell.shape();
-    const std::int64_t width = network_.kernels().width;
-    Real* w_t = w_t_.resize((shape.inputs + width - 1) / width * width * 3 * shape.hidden);
-    const Real* w = network_.packed() + network_.layout().cells[static_cast<std::size_t>(cell.index())].w;
-    network_.kernels().transpose(shape, w, shape.inputs, 0, 3, w_t);
-    return w_t;
 }
 
 template <class Real>
@@ -121,64 +128,75 @@ RowGradients<Real> Recording<Real>::OutputGradients::of(const Cell<Real>& cell) 
 }
 
 template <class Real>
-void Recording<Real>::backward(const OutputGradients& given, const InputGradients& wanted) {
+void Recording<Real>::backward(const OutputGradients& given, const InputGradients& wanted,
+                               const TransposedWeights<Real>& transposed, int n_jobs) {
     const NetworkConfig& config = network_.config();
-    RowSpace<Real> d_states = given.outputs;
+    OutputGradients arriving = given;
     for (std::int64_t layer = config.num_layers - 1; layer >= 0; --layer) {
-        RowSpace<Real> d_inputs = wanted.rows;
+        InputGradients leaving = wanted;
         if (layer > 0) {
             Real* below = d_states_[(layer - 1) % 2].resize(plan_->row_steps() * config.state_size());
-            d_inputs = {below, config.state_size(), RowOrder::time, nullptr};
+            leaving.rows = {below, config.state_size(), RowOrder::time, nullptr};
         }
         for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
             const Cell<Real> cell{&network_, layer, direction};
-            backward_one_cell(cell, d_states, given.of(cell), wanted);
-            if (d_inputs.base != nullptr) {
-                const Real* gates = gates_[static_cast<std::size_t>(cell.index())].data();
-                const Real* w_t = transpose_input(cell);
-                input_gradient_of_cell(cell, *plan_, gates, w_t, d_inputs, direction > 0, n_jobs_);
-            }
+            const RowSpace<Real> inputs = layer == 0 ? rows_ : states(layer - 1);
+            const RowSpace<Real> own = column(states(layer), direction * config.hidden_size);
+            const CellData<Real> data{plan_, inputs, own, h0_of(cell, *plan_, h0_)};
+            backward_cell(cell, data, gradients_of(cell, arriving, leaving, transposed), scratch_, n_jobs);
+            if (wanted.h0 != nullptr) initial_state_gradient(cell, wanted.h0);
         }
-        d_states = d_inputs;
+        arriving.outputs = leaving.rows;
     }
 }
 
 template <class Real>
-void Recording<Real>::backward_one_cell(const Cell<Real>& cell, const RowSpace<Real>& d_states,
-                                        const RowGradients<Real>& final_states, const InputGradients& wanted) {
-    const std::int64_t hidden = network_.config().hidden_size;
-    // With one step and no h0, U takes no part.
-    if (plan_->steps > 1 || h0_ != nullptr || wanted.h0 != nullptr) transpose_recurrent(cell);
-    const RowSpace<Real> inputs = cell.layer == 0 ? rows_ : states(cell.layer - 1);
-    const CellData<Real> data{plan_, inputs, column(states(cell.layer), cell.direction * hidden),
-                              h0_of(cell, *plan_, h0_)};
+CellGradients<Real> Recording<Real>::gradients_of(const Cell<Real>& cell, const OutputGradients& given,
+                                                  const InputGradients& wanted,
+                                                  const TransposedWeights<Real>& transposed) {
     CellGradients<Real> gradients;
-    gradients.gates = gates_[static_cast<std::size_t>(cell.index())].data();
-    if (d_states.base != nullptr) gradients.d_states = column(d_states, cell.direction * hidden);
-    gradients.final_states = final_states;
+    gradients.gates = gate_stores_[static_cast<std::size_t>(cell.index())];
+    if (given.outputs.base != nullptr) {
+        gradients.d_states = column(given.outputs, cell.direction * network_.config().hidden_size);
+    }
+    gradients.final_states = given.of(cell);
     gradients.carry = carry_.resize(plan_->rows * cell.padded_hidden());
     gradients.want_h0 = wanted.h0 != nullptr;
     gradients.d_parameters = wanted.parameters;
-    gradients.u_t = u_t_.data();
-    gradients.u_t_candidate = u_t_candidate_.data();
-    backward_cell(cell, data, gradients, scratch_, n_jobs_);
-    if (wanted.h0 == nullptr) return;
-    Real* d_h0 = wanted.h0 + cell.index() * plan_->rows * hidden;
+    gradients.u_t = transposed.of(cell).u.data();
+    gradients.u_t_candidate = transposed.of(cell).u_candidate.data();
+    gradients.w_t = transposed.of(cell).w.data();
+    gradients.d_inputs = wanted.rows;
+    gradients.add_to_inputs = cell.direction > 0;
+    return gradients;
+}
+
+template <class Real>
+void Recording<Real>::initial_state_gradient(const Cell<Real>& cell, Real* d_h0) const {
+    const std::int64_t hidden = network_.config().hidden_size;
+    const std::int64_t width = network_.kernels().width;
     for (std::int64_t i = 0; i < plan_->rows; ++i) {
         const std::int64_t sequence = plan_->sequence[static_cast<std::size_t>(i)];
-        std::copy_n(carry_.data() + i * cell.padded_hidden(), hidden, d_h0 + sequence * hidden);
+        Real* to = d_h0 + (cell.index() * plan_->batch_size + sequence) * hidden;
+        for (std::int64_t k = 0; k < hidden; k += width) {
+            std::copy_n(carry_.data() + (k / width * plan_->rows + i) * width, std::min(width, hidden - k), to + k);
+        }
     }
 }
 
 template void forward_layers(const Network<float>&, const BatchPlan&, const RowSpace<float>&, const float*,
-                             const RowSpace<float>&, std::vector<Buffer<float>>&, std::vector<Buffer<float>>*, int);
+                             const RowSpace<float>&, std::vector<Buffer<float>>&, const std::vector<GateStore<float>>*,
+                             int);
 template void final_states(const Cell<float>&, const BatchPlan&, const RowSpace<float>&, const float*, float*,
                            std::int64_t, const std::int64_t*, std::int64_t, std::int64_t);
+template class TransposedWeights<float>;
 template class Recording<float>;
 template void forward_layers(const Network<double>&, const BatchPlan&, const RowSpace<double>&, const double*,
-                             const RowSpace<double>&, std::vector<Buffer<double>>&, std::vector<Buffer<double>>*, int);
+                             const RowSpace<double>&, std::vector<Buffer<double>>&,
+                             const std::vector<GateStore<double>>*, int);
 template void final_states(const Cell<double>&, const BatchPlan&, const RowSpace<double>&, const double*, double*,
                            std::int64_t, const std::int64_t*, std::int64_t, std::int64_t);
+template class TransposedWeights<double>;
 template class Recording<double>;
 
 }  // namespace grulearn

@@ -11,8 +11,8 @@ namespace grulearn {
 // States of all layers of a batch. Layers below the top keep every position; `top` says where the top layer's go.
 template <class Real>
 void forward_layers(const Network<Real>& network, const BatchPlan& plan, const RowSpace<Real>& rows, const Real* h0,
-                    const RowSpace<Real>& top, std::vector<Buffer<Real>>& states, std::vector<Buffer<Real>>* gates,
-                    int n_jobs);
+                    const RowSpace<Real>& top, std::vector<Buffer<Real>>& states,
+                    const std::vector<GateStore<Real>>* gates, int n_jobs);
 
 // Final states of one cell, `states` being those of its layer: that of row i goes to out + place[i] * stride (place
 // null: i). A sequence without steps keeps its h0 (null: zeros).
@@ -20,12 +20,32 @@ template <class Real>
 void final_states(const Cell<Real>& cell, const BatchPlan& plan, const RowSpace<Real>& states, const Real* h0,
                   Real* out, std::int64_t stride, const std::int64_t* place, std::int64_t begin, std::int64_t end);
 
+// U and W of all cells transposed, as the backward pass reads them: made once for all parts of a batch.
+template <class Real>
+class TransposedWeights {
+public:
+    struct CellWeights {
+        Buffer<Real> u, u_candidate, w;
+    };
+
+    // recurrent: U takes part; inputs: the gradient of the network's inputs is wanted as well.
+    void update(const Network<Real>& network, bool recurrent, bool inputs);
+    [[nodiscard]] const CellWeights& of(const Cell<Real>& cell) const {
+        return cells_[static_cast<std::size_t>(cell.index())];
+    }
+
+private:
+    std::vector<CellWeights> cells_;
+};
+
 template <class Real>
 class Recording {
 public:
-    Recording(const Network<Real>& network, int n_jobs) : network_(network), n_jobs_(n_jobs) {}
+    // checkpoint_steps: see Chunks::cut.
+    Recording(const Network<Real>& network, std::int64_t checkpoint_steps)
+        : network_(network), checkpoint_steps_(checkpoint_steps) {}
 
-    void forward(const BatchPlan& plan, const RowSpace<Real>& rows, const Real* h0);
+    void forward(const BatchPlan& plan, const RowSpace<Real>& rows, const Real* h0, int n_jobs);
 
     // States of a layer, (row-steps, D * H) in time order.
     [[nodiscard]] RowSpace<Real> states(std::int64_t layer) const;
@@ -46,23 +66,27 @@ public:
         RowSpace<Real> rows;  // base null: not wanted
         Real* h0 = nullptr;  // [cell][N][H]; null: not wanted
     };
-    void backward(const OutputGradients& given, const InputGradients& wanted);
+    void backward(const OutputGradients& given, const InputGradients& wanted, const TransposedWeights<Real>& transposed,
+                  int n_jobs);
 
 private:
-    void backward_one_cell(const Cell<Real>& cell, const RowSpace<Real>& d_states,
-                           const RowGradients<Real>& final_states, const InputGradients& wanted);
-    void transpose_recurrent(const Cell<Real>& cell);
-    const Real* transpose_input(const Cell<Real>& cell);
+    // What reaches a cell and leaves it, but for its initial state.
+    [[nodiscard]] CellGradients<Real> gradients_of(const Cell<Real>& cell, const OutputGradients& given,
+                                                   const InputGradients& wanted,
+                                                   const TransposedWeights<Real>& transposed);
+    void initial_state_gradient(const Cell<Real>& cell, Real* d_h0) const;
 
     const Network<Real>& network_;
-    int n_jobs_;
+    std::int64_t checkpoint_steps_;
     const BatchPlan* plan_ = nullptr;
     RowSpace<Real> rows_;
     const Real* h0_ = nullptr;
+    Chunks chunks_;
     std::vector<Buffer<Real>> states_;  // [layer]
-    std::vector<Buffer<Real>> gates_;  // [cell]
+    std::vector<Buffer<Real>> gates_;  // [cell]; with checkpoints one for all
+    std::vector<GateStore<Real>> gate_stores_;  // [cell]
     Buffer<Real> d_states_[2];  // of a layer and of the one below
-    Buffer<Real> carry_, u_t_, u_t_candidate_, w_t_;
+    Buffer<Real> carry_;
     BackwardScratch<Real> scratch_;
 };
 

@@ -10,16 +10,19 @@ namespace grulearn {
 template <class Real>
 class Tape<Real>::Implementation {
 public:
-    Implementation(const Network<Real>& of, int n_jobs) : network(of), recording(of, n_jobs) {}
+    Implementation(const Network<Real>& of, int jobs, std::int64_t checkpoint_steps)
+        : network(of), n_jobs(jobs), recording(of, checkpoint_steps) {}
 
     const Network<Real>& network;
+    int n_jobs;
     Recording<Real> recording;
+    TransposedWeights<Real> transposed;
     BatchPlan plan;
 };
 
 template <class Real>
-Tape<Real>::Tape(const Network<Real>& network, int n_jobs)
-    : implementation_(std::make_unique<Implementation>(network, n_jobs)) {}
+Tape<Real>::Tape(const Network<Real>& network, int n_jobs, std::int64_t checkpoint_steps)
+    : implementation_(std::make_unique<Implementation>(network, n_jobs, checkpoint_steps)) {}
 template <class Real>
 Tape<Real>::~Tape() = default;
 
@@ -32,7 +35,7 @@ void Tape<Real>::record(const SequencesView<Real>& sequences, const Real* h0, Re
     std::vector<std::int64_t> all(static_cast<std::size_t>(sequences.size()));
     std::iota(all.begin(), all.end(), 0);
     own.plan.build(sequences, all);
-    own.recording.forward(own.plan, caller_rows(own.plan, sequences), h0);
+    own.recording.forward(own.plan, caller_rows(own.plan, sequences), h0, own.n_jobs);
     for (std::int64_t cell = 0; cell < config.cells(); ++cell) {
         own.recording.final_states_of(cell / config.directions(), cell % config.directions(),
                                       h_n + cell * own.plan.rows * config.hidden_size, config.hidden_size,
@@ -63,7 +66,8 @@ void Tape<Real>::backward(const Real* d_outputs, const Real* d_h_n, Real* d_para
     wanted.parameters = d_parameters;
     wanted.rows = {d_rows, config.input_size, RowOrder::sequence, own.plan.output_start.data()};
     wanted.h0 = d_h0;
-    own.recording.backward(given, wanted);
+    own.transposed.update(own.network, true, d_rows != nullptr);
+    own.recording.backward(given, wanted, own.transposed, own.n_jobs);
 }
 
 template class Tape<float>;

@@ -14,7 +14,9 @@ namespace grulearn {
 template <class Real>
 class Tape {
 public:
-    Tape(const Network<Real>& network, int n_jobs);
+    // checkpoint_steps: 0 keeps the gates of all steps; otherwise those of so many steps are held at a time, rounded up
+    // to whole chunks of some 200 row-steps, and made again in the backward pass. The results are the same.
+    Tape(const Network<Real>& network, int n_jobs, std::int64_t checkpoint_steps = 0);
     ~Tape();
     Tape(const Tape&) = delete;
     Tape& operator=(const Tape&) = delete;
@@ -51,9 +53,9 @@ class BatchWorker;
 template <class Real>
 class Trainer {
 public:
-    // targets (N, O).
+    // targets (N, O); checkpoint_steps as for Tape.
     Trainer(Network<Real>& network, const SequencesView<Real>& sequences, const Real* targets, std::int64_t batch_size,
-            int n_jobs, const OptimizerConfig& optimizer);
+            int n_jobs, std::int64_t checkpoint_steps, const OptimizerConfig& optimizer);
     ~Trainer();
     Trainer(const Trainer&) = delete;
     Trainer& operator=(const Trainer&) = delete;
@@ -72,10 +74,13 @@ public:
     void apply(double learning_rate, double weight, Real* gradients = nullptr);
 
 private:
+    [[nodiscard]] double sum_of_squares(const Real* values) const;
+
     Network<Real>& network_;
     SequencesView<Real> sequences_;
     const Real* targets_;
     std::int64_t batch_size_;
+    int n_jobs_;
     OptimizerConfig optimizer_;
     std::int64_t steps_ = 0;
     Buffer<Real> gradients_, first_moment_, second_moment_;

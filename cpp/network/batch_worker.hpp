@@ -1,0 +1,71 @@
+// One batch of training: forward, head, loss and backward.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "grulearn/training.hpp"
+#include "recording.hpp"
+
+namespace grulearn {
+
+// Forward, loss and backward of a part of a batch, with the memory they need, kept from one to the next.
+template <class Real>
+class ShardWorker {
+public:
+    ShardWorker(const Network<Real>& network, std::int64_t checkpoint_steps)
+        : network_(network), recording_(network, checkpoint_steps) {}
+
+    // Adds the gradient of the sum of squared errors of the plan's rows; returns that sum.
+    double run(const BatchPlan& plan, const SequencesView<Real>& sequences, const Real* targets,
+               std::span<const std::int64_t> batch, const TransposedWeights<Real>& transposed, Real* gradients,
+               int n_jobs);
+
+private:
+    double head(const Real* targets, std::span<const std::int64_t> batch, Real* gradients, int n_jobs);
+    void collect_finals(std::int64_t begin, std::int64_t end);
+    void head_rows(const Real* targets, std::span<const std::int64_t> batch, std::int64_t begin, std::int64_t end);
+
+    const Network<Real>& network_;
+    Recording<Real> recording_;
+    const BatchPlan* plan_ = nullptr;
+    std::vector<const Real*> final_rows_;
+    Buffer<Real> finals_, d_finals_, errors_;
+    std::vector<double> losses_;  // by row
+};
+
+// A batch cut into shards of rows: forward, head and backward of a shard find each other's results in the cache, and
+// threads meet only once a batch. A large cell leaves no room there; then one shard has all rows, and all threads. Cut
+// by the shapes of data and network only.
+template <class Real>
+class BatchWorker {
+public:
+    BatchWorker(const Network<Real>& network, int n_jobs, std::int64_t checkpoint_steps)
+        : network_(network), n_jobs_(n_jobs), checkpoint_steps_(checkpoint_steps) {}
+
+    void plan(const SequencesView<Real>& sequences, std::span<const std::int64_t> batch);
+    // The batch just planned comes again every epoch, from the same memory.
+    void keep_plan(const std::int64_t* batch) { planned_ = batch; }
+
+    // Adds the gradient of the batch's sum of squared errors.
+    LossSum run(const SequencesView<Real>& sequences, const Real* targets, std::span<const std::int64_t> batch,
+                Real* gradients);
+
+private:
+    [[nodiscard]] std::int64_t rows_of_a_shard() const;
+
+    const Network<Real>& network_;
+    int n_jobs_;
+    std::int64_t checkpoint_steps_;
+    BatchPlan whole_;
+    std::vector<BatchPlan> shards_;
+    const std::int64_t* planned_ = nullptr;
+    std::vector<std::unique_ptr<ShardWorker<Real>>> workers_;  // [thread]
+    TransposedWeights<Real> transposed_;
+    Buffer<Real> partial_;        // sums of gradients but the first, which has the caller's memory
+    std::vector<double> losses_;  // by shard
+};
+
+}  // namespace grulearn
