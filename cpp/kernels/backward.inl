@@ -10,7 +10,7 @@ struct ProductTiles {
 // come from beyond the L2 at large sizes, and waiting for them took a tenth of a training step.
 template <int P>
 struct Ahead {
-    const real* from[P];
+    const real* from[P] = {};
     int64_t lines = 0;  // of each
     static constexpr int kLine = 64;
 
@@ -22,16 +22,44 @@ struct Ahead {
     }
 };
 
+// acc[panel] += the same for one row: a sum for each slot, as one for all would wait for itself at every unit.
+template <int Slots, int P>
+GRULEARN_INLINE void multiply_gates_of_row(vec (&acc)[1][P], const real* gates, int64_t gates_panel,
+                                           const CellShape& shape, const int (&slots)[3], const real* w,
+                                           int64_t panel_stride) {
+    vec sum[Slots][P] = {};
+    for (int64_t panel = 0; panel < shape.panels; ++panel, gates += gates_panel) {
+        const int64_t lanes = lanes_of(shape.hidden, panel);
+        for (int64_t k = 0; k < lanes; ++k, w += V) {
+            GRULEARN_UNROLL
+            for (int s = 0; s < Slots; ++s) {
+                const vec a = splat(gates[slots[s] * V + k]);
+                GRULEARN_UNROLL
+                for (int p = 0; p < P; ++p) sum[s][p] = fma(a, load(w + s * lanes * V + p * panel_stride), sum[s][p]);
+            }
+        }
+        w += (Slots - 1) * lanes * V;
+    }
+    GRULEARN_UNROLL
+    for (int p = 0; p < P; ++p) {
+        GRULEARN_UNROLL
+        for (int s = 0; s < Slots; ++s) acc[0][p] += sum[s][p];
+    }
+}
+
 // acc[row][panel] += sum over units and the given gate slots of gates[row] * w[panel], w as packed by `transpose`.
-template <int R, int P>
+template <int Slots, int R, int P>
 GRULEARN_INLINE void multiply_gates(vec (&acc)[R][P], const real* gates, int64_t gates_panel, const CellShape& shape,
-                                    const int (&slots)[3], int n_slots, const real* w, int64_t panel_stride,
-                                    const Ahead<P>& ahead) {
+                                    const int (&slots)[3], const real* w, int64_t panel_stride, const Ahead<P>& ahead) {
+    if constexpr (R == 1) {
+        multiply_gates_of_row<Slots>(acc, gates, gates_panel, shape, slots, w, panel_stride);
+        return;
+    }
     const int64_t row_stride = shape.slots() * V;
     for (int64_t panel = 0; panel < shape.panels; ++panel, gates += gates_panel) {
         const int64_t lanes = lanes_of(shape.hidden, panel);
         ahead.fetch(panel, shape.panels);
-        for (int s = 0; s < n_slots; ++s) {
+        for (int s = 0; s < Slots; ++s) {
             const real* rows[R];
             GRULEARN_UNROLL
             for (int i = 0; i < R; ++i) rows[i] = gates + i * row_stride + slots[s] * V;
@@ -40,7 +68,7 @@ GRULEARN_INLINE void multiply_gates(vec (&acc)[R][P], const real* gates, int64_t
                 GRULEARN_UNROLL
                 for (int p = 0; p < P; ++p) {
                     weight[p] = load(w + p * panel_stride);
-                    if (R > 1) keep_in_register(weight[p]);
+                    keep_in_register(weight[p]);
                 }
                 GRULEARN_UNROLL
                 for (int i = 0; i < R; ++i) {
@@ -74,14 +102,15 @@ struct GateGradients : ProductTiles {
             }
         }
         if (a.next_gates != nullptr) {
-            const int n_slots = shape.reset_after ? 3 : 2;
-            const int64_t stride = n_slots * shape.hidden * V;
-            const auto& slots = shape.reset_after ? kSlotsRecurrentAfter : kSlotsInput;
             const real* next = a.next_gates + row * shape.slots() * V;
-            Ahead<P> ahead;
-            for (int p = 0; p < P; ++p) ahead.from[p] = a.gates + (panel + p) * a.gates_panel + row * shape.slots() * V;
-            if (a.gates != nullptr) ahead.lines = R * shape.slots() * kVectorBytes / Ahead<P>::kLine;
-            multiply_gates(dh, next, a.next_panel, shape, slots, n_slots, a.u_t + panel * stride, stride, ahead);
+            const int64_t slot_stride = shape.hidden * V;
+            if (shape.reset_after) {
+                multiply_gates<3>(dh, next, a.next_panel, shape, kSlotsRecurrentAfter, a.u_t + panel * 3 * slot_stride,
+                                  3 * slot_stride, ahead<R, P>(a, row, panel));
+            } else {
+                multiply_gates<2>(dh, next, a.next_panel, shape, kSlotsInput, a.u_t + panel * 2 * slot_stride,
+                                  2 * slot_stride, ahead<R, P>(a, row, panel));
+            }
         }
         GRULEARN_UNROLL
         for (int i = 0; i < R; ++i) {
@@ -90,6 +119,15 @@ struct GateGradients : ProductTiles {
         }
         if (a.gates == nullptr) return;
         finish(a, row, R, panel, P);
+    }
+
+    template <int R, int P>
+    GRULEARN_INLINE Ahead<P> ahead(const BackwardStep& a, int64_t row, int64_t panel) {
+        Ahead<P> own;
+        if (a.gates == nullptr) return own;
+        own.lines = R * a.shape.slots() * kVectorBytes / Ahead<P>::kLine;
+        for (int p = 0; p < P; ++p) own.from[p] = a.gates + (panel + p) * a.gates_panel + row * a.shape.slots() * V;
+        return own;
     }
 
     // What reaches dh without passing through U.
@@ -134,8 +172,8 @@ struct ResetGradient : ProductTiles {
         const int64_t stride = shape.hidden * V;
         vec ds[R][P] = {};
         const real* gates = a.gates + row * 3 * V;
-        multiply_gates(ds, gates, a.gates_panel, shape, kSlotCandidate, 1, a.u_t_candidate + panel * stride, stride,
-                       Ahead<P>{});
+        multiply_gates<1>(ds, gates, a.gates_panel, shape, kSlotCandidate, a.u_t_candidate + panel * stride, stride,
+                          Ahead<P>{});
         GRULEARN_UNROLL
         for (int i = 0; i < R; ++i) {
             GRULEARN_UNROLL
@@ -167,7 +205,7 @@ struct ResetGradient : ProductTiles {
 // reset_after=False at a first step whose state is zero and whose gradient nobody asks for.
 static void clear_reset_gradient(const BackwardStep& a) {
     for (int64_t row = 0; row < a.rows; ++row) {
-        for (int64_t panel = 0; panel < a.shape.panels; ++panel) {
+        for (int64_t panel = a.part.panel_begin; panel < a.part.panel_end; ++panel) {
             store(a.gates + panel * a.gates_panel + row * 3 * V, vec{});
             store(a.reset_state + (row * a.shape.panels + panel) * V, vec{});
         }
@@ -175,12 +213,13 @@ static void clear_reset_gradient(const BackwardStep& a) {
 }
 
 static void backward_step(const BackwardStep& a) {
-    over_tiles<GateGradients>(a, a.rows, a.shape.panels);
-    if (a.shape.reset_after || a.gates == nullptr) return;
+    const StepPart& part = a.part;
+    if (part.first_phase) over_tiles<GateGradients>(a, a.rows, part.panel_begin, part.panel_end);
+    if (a.shape.reset_after || a.gates == nullptr || !part.second_phase) return;
     if (a.u_t_candidate == nullptr) {
         clear_reset_gradient(a);
     } else {
-        over_tiles<ResetGradient>(a, a.rows, a.shape.panels);
+        over_tiles<ResetGradient>(a, a.rows, part.panel_begin, part.panel_end);
     }
 }
 
@@ -190,7 +229,7 @@ struct InputGradients : ProductTiles {
         const int64_t stride = 3 * a.shape.hidden * V;
         vec dx[R][P] = {};
         const real* gates = a.gates + row * a.shape.slots() * V;
-        multiply_gates(dx, gates, a.gates_panel, a.shape, kSlotsInput, 3, a.w_t + panel * stride, stride, Ahead<P>{});
+        multiply_gates<3>(dx, gates, a.gates_panel, a.shape, kSlotsInput, a.w_t + panel * stride, stride, Ahead<P>{});
         GRULEARN_UNROLL
         for (int i = 0; i < R; ++i) {
             GRULEARN_UNROLL
@@ -205,7 +244,7 @@ struct InputGradients : ProductTiles {
 };
 
 static void input_gradient(const InputGradient& a) {
-    over_tiles<InputGradients>(a, a.rows, (a.shape.inputs + V - 1) / V);
+    over_tiles<InputGradients>(a, a.rows, 0, (a.shape.inputs + V - 1) / V);
 }
 
 // packed [panel][k][3][V] -> [panel of k][(panel, gate, lane)][V], block by block of V x V.

@@ -51,8 +51,8 @@ GRULEARN_INLINE void multiply(vec (&acc)[R][P][G], const real* const* rows, int6
 }
 
 // Starts r and z at both biases and n at its input bias (reset_after) or both (reset_after=False).
-template <int R, int P>
-GRULEARN_INLINE void start_at_bias(vec (&acc)[R][P][3], const ForwardStep& a, int64_t panel) {
+template <int R, int P, class Step>
+GRULEARN_INLINE void start_at_bias(vec (&acc)[R][P][3], const Step& a, int64_t panel) {
     GRULEARN_UNROLL
     for (int p = 0; p < P; ++p) {
         vec r{}, z{}, n{};
@@ -70,6 +70,48 @@ GRULEARN_INLINE void start_at_bias(vec (&acc)[R][P][3], const ForwardStep& a, in
         }
     }
 }
+
+// acc = biases + W x, here or ahead of the step: the same sums in the same order.
+template <int R, int P, class Step>
+GRULEARN_INLINE void multiply_inputs(vec (&acc)[R][P][3], const Step& a, int64_t row, int64_t panel) {
+    const int64_t stride = a.shape.inputs * 3 * V;
+    start_at_bias(acc, a, panel);
+    multiply<0, 3>(acc, a.x + row, a.shape.inputs, a.w + panel * stride, stride);
+}
+
+template <int R, int P>
+GRULEARN_INLINE void take_inputs(vec (&acc)[R][P][3], const ForwardStep& a, int64_t row, int64_t panel) {
+    if (a.inputs == nullptr) {
+        multiply_inputs(acc, a, row, panel);
+        return;
+    }
+    GRULEARN_UNROLL
+    for (int i = 0; i < R; ++i) {
+        GRULEARN_UNROLL
+        for (int p = 0; p < P; ++p) {
+            const real* from = a.inputs + (panel + p) * a.inputs_panel + (row + i) * 3 * V;
+            GRULEARN_UNROLL
+            for (int g = 0; g < 3; ++g) acc[i][p][g] = load(from + g * V);
+        }
+    }
+}
+
+struct InputProducts : ForwardTiles {
+    template <int R, int P>
+    GRULEARN_INLINE void tile(const InputProduct& a, int64_t row, int64_t panel) {
+        vec acc[R][P][3];
+        multiply_inputs(acc, a, row, panel);
+        GRULEARN_UNROLL
+        for (int i = 0; i < R; ++i) {
+            GRULEARN_UNROLL
+            for (int p = 0; p < P; ++p) {
+                real* to = a.out + (panel + p) * a.out_panel + (row + i) * 3 * V;
+                GRULEARN_UNROLL
+                for (int g = 0; g < 3; ++g) store(to + g * V, acc[i][p][g]);
+            }
+        }
+    }
+};
 
 // Activations follow in a function of their own that takes the sums from memory: in every tile they would be most of
 // the code and of the build time, and they are as fast this way.
@@ -103,12 +145,10 @@ struct ResetAfter : ForwardTiles {
 
     template <int R, int P>
     GRULEARN_INLINE void tile(const ForwardStep& a, int64_t row, int64_t panel) {
-        const int64_t w_stride = a.shape.inputs * 3 * V;
         const int64_t u_stride = a.shape.hidden * 3 * V;
         Sums sums[R][P];
         vec acc[R][P][3];
-        start_at_bias(acc, a, panel);
-        multiply<0, 3>(acc, a.x + row, a.shape.inputs, a.w + panel * w_stride, w_stride);
+        take_inputs(acc, a, row, panel);
         GRULEARN_UNROLL
         for (int p = 0; p < P; ++p) {
             const vec c_n = a.bias == nullptr ? vec{} : load(a.bias + (panel + p) * 6 * V + 5 * V);
@@ -167,11 +207,9 @@ struct ResetAfter : ForwardTiles {
 struct ResetBeforeGates : ForwardTiles {
     template <int R, int P>
     GRULEARN_INLINE void tile(const ForwardStep& a, int64_t row, int64_t panel) {
-        const int64_t w_stride = a.shape.inputs * 3 * V;
         const int64_t u_stride = a.shape.hidden * 3 * V;
         vec acc[R][P][3];
-        start_at_bias(acc, a, panel);
-        multiply<0, 3>(acc, a.x + row, a.shape.inputs, a.w + panel * w_stride, w_stride);
+        take_inputs(acc, a, row, panel);
         if (a.h != nullptr) multiply<0, 2>(acc, a.h + row, a.shape.hidden, a.u + panel * u_stride, u_stride);
         GRULEARN_UNROLL
         for (int i = 0; i < R; ++i) {
@@ -271,12 +309,12 @@ GRULEARN_INLINE void over_panels(const Args& a, int64_t row, int64_t begin, int6
 }
 
 template <class Phase, int R, class Args>
-GRULEARN_INLINE void remainder_rows(const Args& a, int64_t row, int64_t left, int64_t panels) {
+GRULEARN_INLINE void remainder_rows(const Args& a, int64_t row, int64_t left, int64_t panel_begin, int64_t panel_end) {
     if constexpr (R > 0) {
         if (left == R) {
-            over_panels<Phase, R, Phase::panels(R)>(a, row, 0, panels);
+            over_panels<Phase, R, Phase::panels(R)>(a, row, panel_begin, panel_end);
         } else {
-            remainder_rows<Phase, R - 1>(a, row, left, panels);
+            remainder_rows<Phase, R - 1>(a, row, left, panel_begin, panel_end);
         }
     }
 }
@@ -284,24 +322,29 @@ GRULEARN_INLINE void remainder_rows(const Args& a, int64_t row, int64_t left, in
 // Every tile of a step. Panels outside, rows inside: a panel's weights are read once from the outer caches and reused
 // by all rows.
 template <class Phase, class Args>
-static void over_tiles(const Args& a, int64_t rows, int64_t panels) {
+static void over_tiles(const Args& a, int64_t rows, int64_t panel_begin, int64_t panel_end) {
     constexpr int P = Phase::panels(kTileRows);
     const int64_t full = rows / kTileRows * kTileRows;
-    int64_t panel = 0;
-    for (; panel + P <= panels; panel += P) {
+    int64_t panel = panel_begin;
+    for (; panel + P <= panel_end; panel += P) {
         for (int64_t row = 0; row < full; row += kTileRows) Phase::template tile<kTileRows, P>(a, row, panel);
     }
     if constexpr (P > 1) {
-        for (int64_t row = 0; row < full; row += kTileRows) over_panels<Phase, kTileRows, P / 2>(a, row, panel, panels);
+        for (int64_t row = 0; row < full; row += kTileRows) {
+            over_panels<Phase, kTileRows, P / 2>(a, row, panel, panel_end);
+        }
     }
-    remainder_rows<Phase, kTileRows - 1>(a, full, rows - full, panels);
+    remainder_rows<Phase, kTileRows - 1>(a, full, rows - full, panel_begin, panel_end);
 }
 
 static void forward_step(const ForwardStep& a) {
+    const StepPart& part = a.part;
     if (a.shape.reset_after) {
-        over_tiles<ResetAfter>(a, a.rows, a.shape.panels);
-    } else {
-        over_tiles<ResetBeforeGates>(a, a.rows, a.shape.panels);
-        over_tiles<ResetBeforeState>(a, a.rows, a.shape.panels);
+        over_tiles<ResetAfter>(a, a.rows, part.panel_begin, part.panel_end);
+        return;
     }
+    if (part.first_phase) over_tiles<ResetBeforeGates>(a, a.rows, part.panel_begin, part.panel_end);
+    if (part.second_phase) over_tiles<ResetBeforeState>(a, a.rows, part.panel_begin, part.panel_end);
 }
+
+static void input_product(const InputProduct& a) { over_tiles<InputProducts>(a, a.rows, a.panel_begin, a.panel_end); }

@@ -7,6 +7,7 @@
 //   w        [panel][input][3][V]     input weights of the gates r, z, n
 //   u        [panel][hidden][3][V]    recurrent weights of the gates r, z, n
 //   bias     [panel][6][V]            b_r, b_z, b_n, c_r, c_z, c_n
+//   inputs   [panel][row-step][3][V]  biases and W x of the gates, where they are made ahead of the steps
 //   gates    [panel][row-step][slots][V]   of a run of row-steps: r, z, n and, with reset_after, q = U_n h + c_n in the
 //                                     fourth slot; the backward step replaces them by da_r, da_z, da_n and dq = da_n *
 //                                     r
@@ -29,6 +30,13 @@ struct CellShape {
     [[nodiscard]] constexpr std::int64_t slots() const { return reset_after ? 4 : 3; }
 };
 
+// The part of a step that a call does. Threads that share a step by panels meet between the phases, which only
+// reset_after=False has two of: its second one needs all panels of the first.
+struct StepPart {
+    std::int64_t panel_begin = 0, panel_end = 0;
+    bool first_phase = true, second_phase = true;
+};
+
 // One step of some rows, forward. No pointer may alias an output.
 template <class Real>
 struct ForwardStep {
@@ -43,6 +51,22 @@ struct ForwardStep {
     Real* gates = nullptr;  // [panel][rows] saved gates; null (with reset_after only): inference
     std::int64_t gates_panel = 0;  // floats between panels of gates
     Real* reset_state = nullptr;  // reset_after=False: scratch, [rows][panels * V], for r * h
+    const Real* inputs = nullptr;  // [panel][rows] of this step, made ahead by input_product; null: not made
+    std::int64_t inputs_panel = 0;
+    StepPart part;
+};
+
+// Biases and W x of some row-steps, for some panels, ahead of their steps.
+template <class Real>
+struct InputProduct {
+    CellShape shape;
+    const Real* w = nullptr;
+    const Real* bias = nullptr;
+    std::int64_t rows = 0;
+    const Real* const* x = nullptr;
+    std::int64_t panel_begin = 0, panel_end = 0;
+    Real* out = nullptr;  // [panel][rows][3][V]
+    std::int64_t out_panel = 0;
 };
 
 // One step of some rows, backward: dh(t) = carry + d_out(t) + gate gradients(t+1) U, then the gate gradients of step t.
@@ -64,6 +88,7 @@ struct BackwardStep {
     Real* carry = nullptr;  // [panel][rows][V] in: the part of dh that bypassed U; out: dh * z
     std::int64_t carry_panel = 0;  // floats between panels of carry
     Real* reset_state = nullptr;  // reset_after=False: out, [rows][panels * V], r * h for dU_n
+    StepPart part;
 };
 
 // dx of some row-steps from their gate gradients.
@@ -153,6 +178,7 @@ struct KernelTable {
     const char* name;
     std::int64_t width;  // V
     void (*forward_step)(const ForwardStep<Real>&);
+    void (*input_product)(const InputProduct<Real>&);
     void (*backward_step)(const BackwardStep<Real>&);
     void (*input_gradient)(const InputGradient<Real>&);
     void (*weight_gradient)(const WeightGradient<Real>&);

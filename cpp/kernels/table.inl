@@ -20,6 +20,7 @@ namespace {
 #include "simd.inl"
 
 using ForwardStep = grulearn::ForwardStep<real>;
+using InputProduct = grulearn::InputProduct<real>;
 using BackwardStep = grulearn::BackwardStep<real>;
 using InputGradient = grulearn::InputGradient<real>;
 using WeightGradient = grulearn::WeightGradient<real>;
@@ -48,6 +49,7 @@ const KernelTable<real>& table<real>() {
         GRULEARN_STRING(GRULEARN_ISA),
         V,
         forward_step,
+        input_product,
         backward_step,
         input_gradient,
         weight_gradient,

@@ -54,6 +54,7 @@ private:
     [[nodiscard]] BackwardStep<Real> common_step() const {
         BackwardStep<Real> step;
         step.shape = shape_;
+        step.part.panel_end = shape_.panels;
         step.u_t = gradients_.u_t;
         step.u_t_candidate = gradients_.u_t_candidate;
         step.carry_panel = plan_.rows * cell_.network->kernels().width;
@@ -61,25 +62,45 @@ private:
     }
 
     void gate_gradients(const Chunk& chunk) {
-        parallel_for(threads_, (active(chunk.begin) + group_ - 1) / group_, [&](std::int64_t item, int) {
-            for (std::int64_t t = chunk.end - 1; t >= chunk.begin; --t) {
-                const std::int64_t begin = item * group_;
-                backward_group(chunk, t, begin, std::min(begin + group_, active(t)));
+        const std::int64_t rows = active(chunk.begin);
+        if (works_in_team(shape_, rows, threads_)) {
+            in_team(threads_, [&](Team& team, int thread) {
+                backward_group(chunk, 0, rows, team_part(shape_, team, thread), [&] { team.meet(); });
+            });
+            return;
+        }
+        const StepPart whole{0, shape_.panels};
+        parallel_for(threads_, (rows + group_ - 1) / group_,
+                     [&](std::int64_t item, int) { backward_group(chunk, item * group_, group_, whole, [] {}); });
+    }
+
+    // Rows [begin, begin + size), or their part of some panels, through the steps of a chunk. meet() is called whenever
+    // other panels are needed.
+    template <class Meet>
+    void backward_group(const Chunk& chunk, std::int64_t begin, std::int64_t size, StepPart part,
+                        const Meet& meet) const {
+        for (std::int64_t t = chunk.end - 1; t >= chunk.begin; --t) {
+            const std::int64_t end = std::min(begin + size, active(t));
+            // Rows whose last step is t receive nothing from step t + 1, and begin with the gradient of their final
+            // state.
+            const std::int64_t running = std::clamp(active(t + 1), begin, std::max(begin, end));
+            for (const bool first_phase : {true, false}) {
+                if (!first_phase && shape_.reset_after) break;
+                part.first_phase = first_phase;
+                part.second_phase = !first_phase;
+                if (begin < running) backward_rows(chunk, t, begin, running, true, part);
+                if (running < end) backward_rows(chunk, t, running, end, false, part);
+                meet();
             }
-        });
+        }
     }
 
-    void backward_group(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end) const {
-        // Rows whose last step is t receive nothing from step t + 1, and begin with the gradient of their final state.
-        const std::int64_t running = std::clamp(active(t + 1), begin, std::max(begin, end));
-        if (begin < running) backward_rows(chunk, t, begin, running, true);
-        if (running < end) backward_rows(chunk, t, running, end, false);
-    }
-
-    void backward_rows(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end, bool has_next) const {
+    void backward_rows(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end, bool has_next,
+                       const StepPart& part) const {
         const Real* h[kMaxGroup];
         Real* d_out[kMaxGroup];
         BackwardStep<Real> step = common_step();
+        step.part = part;
         step.rows = end - begin;
         const auto place = gradients_.gates.at(t, begin);
         step.gates = place.gates;

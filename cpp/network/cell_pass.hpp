@@ -65,6 +65,11 @@ void for_parameter_blocks(int threads, std::int64_t size, const Body& body) {
     });
 }
 
+// Whether threads share the panels of every step rather than the rows: too few rows for all of them, and a cell so
+// large that its weights, cut in parts, are read from several caches at once.
+bool works_in_team(const CellShape& shape, std::int64_t rows, int threads);
+StepPart team_part(const CellShape& shape, const Team& team, int thread);
+
 // Threads worth waking for so many multiply-adds: waking one costs about as much as 250,000 of them.
 int worthwhile_threads(int n_jobs, std::int64_t multiply_adds);
 std::int64_t multiply_adds(const CellShape& shape, std::int64_t row_steps);

@@ -44,6 +44,19 @@ std::int64_t group_size(std::int64_t rows, int threads) {
     return std::clamp<std::int64_t>((even + 7) / 8 * 8, 8, kMaxGroup);
 }
 
+bool works_in_team(const CellShape& shape, std::int64_t rows, int threads) {
+    constexpr std::int64_t kWeights = 20 * 1024;  // of a gate: less work a step than meeting costs
+    const std::int64_t tiles = (rows + 7) / 8;
+    return threads > 1 && 2 * tiles <= threads && shape.hidden * (shape.inputs + shape.hidden) >= kWeights;
+}
+
+StepPart team_part(const CellShape& shape, const Team& team, int thread) {
+    StepPart part;
+    part.panel_begin = shape.panels * thread / team.size();
+    part.panel_end = shape.panels * (thread + 1) / team.size();
+    return part;
+}
+
 int worthwhile_threads(int n_jobs, std::int64_t multiply_adds) {
     constexpr std::int64_t kWorthWaking = 250'000;
     return static_cast<int>(std::clamp<std::int64_t>(multiply_adds / kWorthWaking, 1, n_jobs));
@@ -65,6 +78,7 @@ ForwardStep<Real> common_step(const Cell<Real>& cell) {
     step.w = network.packed() + layout.w;
     step.u = network.packed() + layout.u;
     step.bias = layout.bias < 0 ? nullptr : network.packed() + layout.bias;
+    step.part.panel_end = step.shape.panels;
     return step;
 }
 
@@ -91,6 +105,99 @@ private:
     Buffer<Real> gates_, reset_states_;
 };
 
+// Some rows of a cell through all steps, or their part of some panels.
+template <class Real>
+class ForwardRows {
+public:
+    // gates null: not kept.
+    ForwardRows(const Cell<Real>& cell, const CellData<Real>& data, const GateStore<Real>* gates)
+        : cell_(cell), data_(data), plan_(*data.plan), kernels_(cell.network->kernels()), gates_(gates) {}
+
+    // Rows [begin, begin + size). meet() is called whenever other panels are needed.
+    template <class Meet>
+    void run(ForwardStep<Real> step, std::int64_t begin, std::int64_t size, const Meet& meet) const {
+        const Real* x[kMaxGroup];
+        const Real* h[kMaxGroup];
+        Real* out[kMaxGroup];
+        step.x = x;
+        step.out = out;
+        const StepPart own = step.part;
+        const bool ahead_pays = std::min(begin + size, plan_.active[0]) - begin < kFewRows &&
+                                step.shape.hidden * (step.shape.inputs + step.shape.hidden) > kFitsL1;
+        InputsAhead ahead;
+        for (std::int64_t t = 0; t < plan_.steps; ++t) {
+            const std::int64_t end = std::min(begin + size, plan_.active[static_cast<std::size_t>(t)]);
+            if (end <= begin) break;
+            data_.input_rows(cell_, t, begin, end, x);
+            data_.state_rows(cell_, t, begin, end, out);
+            step.h = data_.previous_rows(cell_, t, begin, end, h) ? h : nullptr;
+            step.rows = end - begin;
+            if (gates_ != nullptr) {
+                const auto place = gates_->at(t, begin);
+                step.gates = place.gates;
+                step.gates_panel = place.panel;
+            }
+            step.part = own;
+            if (ahead_pays) take_ahead(step, ahead, t, begin, kFewRows - 1);
+            step.part.second_phase = step.shape.reset_after;
+            kernels_.forward_step(step);
+            meet();
+            if (step.shape.reset_after) continue;
+            step.part = own;
+            step.part.first_phase = false;
+            kernels_.forward_step(step);
+            meet();
+        }
+    }
+
+private:
+    // With so few rows, a step streams all of W for a handful of products: for more steps at once W is read once.
+    static constexpr std::int64_t kFewRows = 4;
+    static constexpr std::int64_t kFitsL1 = 4 * 1024;  // weights of a gate; all then stay there
+    static constexpr std::int64_t kAhead = 16;  // row-steps: two tiles, and no more than the L1 has room for
+
+    // Biases and W x of the next steps.
+    struct InputsAhead {
+        Buffer<Real> values;    // [panel][kAhead][3][V]
+        std::int64_t next = 0;  // the first step that is not made
+        std::int64_t used = 0;  // row-steps before the current step
+    };
+
+    void take_ahead(ForwardStep<Real>& step, InputsAhead& ahead, std::int64_t t, std::int64_t begin,
+                    std::int64_t size) const {
+        const std::int64_t unit = 3 * kernels_.width;
+        if (t == ahead.next) {
+            InputProduct<Real> product;
+            const Real* x[kAhead];
+            while (ahead.next < plan_.steps && product.rows + size <= kAhead) {
+                const std::int64_t end = std::min(begin + size, plan_.active[static_cast<std::size_t>(ahead.next)]);
+                if (end <= begin) break;
+                data_.input_rows(cell_, ahead.next++, begin, end, x + product.rows);
+                product.rows += end - begin;
+            }
+            product.shape = step.shape;
+            product.w = step.w;
+            product.bias = step.bias;
+            product.x = x;
+            product.panel_begin = step.part.panel_begin;
+            product.panel_end = step.part.panel_end;
+            product.out = ahead.values.resize(step.shape.panels * kAhead * unit);
+            product.out_panel = kAhead * unit;
+            kernels_.input_product(product);
+            ahead.used = 0;
+        }
+        step.inputs = ahead.values.data() + ahead.used * unit;
+        step.inputs_panel = kAhead * unit;
+        ahead.used += step.rows;
+    }
+
+    const Cell<Real>& cell_;
+    const CellData<Real>& data_;
+    const BatchPlan& plan_;
+    const KernelTable<Real>& kernels_;
+    const GateStore<Real>* gates_;
+};
+
 }  // namespace
 
 template <class Real>
@@ -102,29 +209,20 @@ void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, const Gate
     const int threads = worthwhile_threads(n_jobs, multiply_adds(common.shape, plan.row_steps()));
     const std::int64_t group = group_size(plan.rows, threads);
     ResetBeforeScratch<Real> scratch(cell, keeps_gates, threads, group);
+    const ForwardRows<Real> rows(cell, data, keeps_gates ? gates : nullptr);
+    if (works_in_team(common.shape, plan.active[0], threads)) {
+        in_team(threads, [&](Team& team, int thread) {
+            ForwardStep<Real> step = common;
+            scratch.give(step, 0);
+            step.part = team_part(common.shape, team, thread);
+            rows.run(step, 0, group, [&] { team.meet(); });
+        });
+        return;
+    }
     parallel_for(threads, (plan.active[0] + group - 1) / group, [&](std::int64_t item, int thread) {
-        const Real* x[kMaxGroup];
-        const Real* h[kMaxGroup];
-        Real* out[kMaxGroup];
         ForwardStep<Real> step = common;
-        step.x = x;
-        step.out = out;
         scratch.give(step, thread);
-        const std::int64_t begin = item * group;
-        for (std::int64_t t = 0; t < plan.steps; ++t) {
-            const std::int64_t end = std::min(begin + group, plan.active[static_cast<std::size_t>(t)]);
-            if (end <= begin) break;
-            data.input_rows(cell, t, begin, end, x);
-            data.state_rows(cell, t, begin, end, out);
-            step.h = data.previous_rows(cell, t, begin, end, h) ? h : nullptr;
-            step.rows = end - begin;
-            if (keeps_gates) {
-                const auto place = gates->at(t, begin);
-                step.gates = place.gates;
-                step.gates_panel = place.panel;
-            }
-            cell.network->kernels().forward_step(step);
-        }
+        rows.run(step, item * group, group, [] {});
     });
 }
 

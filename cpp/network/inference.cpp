@@ -90,6 +90,7 @@ void Network<Real>::step(const Real* x, const Real* h, Real* out, std::int64_t n
         const Cell<Real> cell{this, layer, 0};
         ForwardStep<Real> step;
         step.shape = cell.shape();
+        step.part.panel_end = step.shape.panels;
         const CellLayout& place = layout_.cells[static_cast<std::size_t>(layer)];
         step.w = packed() + place.w;
         step.u = packed() + place.u;

@@ -29,6 +29,9 @@ using Clock = std::chrono::steady_clock;
 // microseconds and a wake-up costs 5-50 us; longer polling would steal time from other processes.
 constexpr std::chrono::microseconds kPolling{50};
 
+// A team waits so long for its members: as long as waking one takes.
+constexpr std::chrono::microseconds kGathering{50};
+
 // A thread without work waits this long before it takes over another's items: their rows are in the other's cache, and
 // fetching them costs more than a wait of a few microseconds.
 constexpr std::chrono::microseconds kPatience{20};
@@ -39,15 +42,21 @@ void pause() {
 #endif
 }
 
-// Polls for `ready`, first busily for some microseconds, then yielding the core at every look: on a busy machine the
-// one that is waited for may need this core.
-template <class Ready>
-void wait_until(const Ready& ready) {
-    for (int i = 0; i < 100; ++i) {
-        if (ready()) return;
-        pause();
+// Waits for `value` to become other than `seen`: busily for some microseconds, then yielding the core at every look (on
+// a busy machine the one that is waited for may need it), then asleep. Returns whether it had to sleep.
+template <class T>
+bool wait_for_change(const std::atomic<T>& value, T seen) {
+    for (int i = 0; i < 200; ++i) {
+        if (value.load(std::memory_order_acquire) != seen) return false;
+        if (i >= 64) pause();
     }
-    while (!ready()) std::this_thread::yield();
+    const auto until = Clock::now() + kPolling;
+    do {
+        if (value.load(std::memory_order_acquire) != seen) return false;
+        std::this_thread::yield();
+    } while (Clock::now() < until);
+    value.wait(seen, std::memory_order_acquire);
+    return true;
 }
 
 // Items [next, end) that belong to one thread; others may take them once they have none left.
@@ -65,26 +74,94 @@ public:
             return;
         }
         threads = std::min(threads, kMaxThreads);
-        start_workers(threads - 1);
         body_ = body;
-        context_ = context;
-        threads_.store(threads, std::memory_order_relaxed);
         for (int t = 0; t < threads; ++t) {
             shares_[t].begin = items * t / threads;
             shares_[t].next.store(shares_[t].begin, std::memory_order_relaxed);
             shares_[t].end = items * (t + 1) / threads;
         }
-        left_.store(0, std::memory_order_relaxed);
-        joined_.store(0, std::memory_order_release);  // opens the loop
-        loop_.fetch_add(1, std::memory_order_seq_cst);
-        if (sleepers_.load(std::memory_order_seq_cst) > 0) loop_.notify_all();
+        open(threads, context);
         work(0);
         // Workers that have not joined by now are not waited for: one that lost its core would cost milliseconds.
+        wait_for_leavers(joined_.exchange(kClosed, std::memory_order_acq_rel));
+    }
+
+    void run_team(int threads, detail::TeamBody body, const void* context) {
+        const std::unique_lock lock(in_use_, std::try_to_lock);
+        if (!lock || Clock::now() < crowded_until_) {
+            Team alone(1);
+            body(context, alone, 0);
+            return;
+        }
+        team_body_ = body;
+        members_.store(0, std::memory_order_relaxed);
+        team_.store(nullptr, std::memory_order_relaxed);
+        threads = std::min(threads, kMaxThreads);
+        open(threads, context);
+        const auto until = Clock::now() + kGathering;
+        while (members_.load(std::memory_order_relaxed) < threads - 1 && Clock::now() < until) pause();
         const int joined = joined_.exchange(kClosed, std::memory_order_acq_rel);
-        wait_until([&] { return left_.load(std::memory_order_acquire) == joined; });
+        // One that joined becomes a member, or saw that it came too late and leaves.
+        while (members_.load(std::memory_order_acquire) + left_.load(std::memory_order_acquire) < joined) pause();
+        Team team(members_.load(std::memory_order_acquire) + 1);
+        team_.store(&team, std::memory_order_release);
+        body(context, team, 0);
+        wait_for_leavers(joined);
+        team_body_ = nullptr;
+        back_off(team.late() || team.size() < threads);
     }
 
 private:
+    void open(int threads, const void* context) {
+        start_workers(threads - 1);
+        context_ = context;
+        threads_.store(threads, std::memory_order_relaxed);
+        left_.store(0, std::memory_order_relaxed);
+        joined_.store(0, std::memory_order_release);
+        loop_.fetch_add(1, std::memory_order_seq_cst);
+        if (sleepers_.load(std::memory_order_seq_cst) > 0) loop_.notify_all();
+    }
+
+    void wait_for_leavers(int joined) {
+        for (int left = left_.load(std::memory_order_acquire); left < joined;
+             left = left_.load(std::memory_order_acquire)) {
+            wait_for_change(left_, left);
+        }
+    }
+
+    void leave() {
+        left_.fetch_add(1, std::memory_order_acq_rel);
+        left_.notify_one();
+    }
+
+    // Threads that had to wait long for each other share their cores with somebody: a thread alone is faster then, and
+    // much steadier. Tried again after a while that doubles each time.
+    void back_off(bool late) {
+        constexpr std::chrono::milliseconds kFirst{20}, kLongest{1000};
+        if (!late) {
+            crowded_for_ = std::chrono::milliseconds{0};
+            return;
+        }
+        crowded_for_ = std::clamp(2 * crowded_for_, kFirst, kLongest);
+        crowded_until_ = Clock::now() + crowded_for_;
+    }
+
+    void work_in_team() {
+        const int thread = members_.fetch_add(1, std::memory_order_acq_rel) + 1;
+        wait_for_team();
+        team_body_(context_, *team_.load(std::memory_order_acquire), thread);
+    }
+
+    void wait_for_team() const {
+        for (int i = 0; team_.load(std::memory_order_acquire) == nullptr; ++i) {
+            if (i < 1000) {
+                pause();
+            } else {
+                std::this_thread::yield();
+            }
+        }
+    }
+
     static constexpr int kClosed = -1;
     static constexpr int kMaxThreads = 256;
 
@@ -127,7 +204,7 @@ private:
             if (!joined_.compare_exchange_weak(joined, joined + 1, std::memory_order_acq_rel)) continue;
             // Between the look and the exchange another loop may have opened, with fewer threads.
             if (id < threads_.load(std::memory_order_relaxed)) return true;
-            left_.fetch_add(1, std::memory_order_acq_rel);
+            leave();
             return false;
         }
         return false;
@@ -139,8 +216,12 @@ private:
         for (;;) {
             seen = next_loop(seen);
             if (!join(id)) continue;
-            work(id);
-            left_.fetch_add(1, std::memory_order_acq_rel);
+            if (team_body_ != nullptr) {
+                work_in_team();
+            } else {
+                work(id);
+            }
+            leave();
         }
     }
 
@@ -163,6 +244,11 @@ private:
     int n_workers_ = 0;
     // One loop: written only while it is closed.
     detail::LoopBody body_ = nullptr;
+    detail::TeamBody team_body_ = nullptr;  // null: a loop
+    std::atomic<Team*> team_{nullptr};
+    std::atomic<int> members_{0};
+    Clock::time_point crowded_until_{};
+    std::chrono::milliseconds crowded_for_{0};
     const void* context_ = nullptr;
     std::atomic<int> threads_{0};
     Share shares_[kMaxThreads];
@@ -212,6 +298,20 @@ int available_cores() {
     const double quota = cgroup_quota();
     return quota > 0.0 ? std::clamp(static_cast<int>(std::ceil(quota)), 1, cores) : cores;
 }
+
+void Team::meet() {
+    if (size_ == 1) return;
+    const unsigned seen = meetings_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+        arrived_.store(0, std::memory_order_relaxed);
+        meetings_.store(seen + 1, std::memory_order_release);
+        meetings_.notify_all();
+    } else if (wait_for_change(meetings_, seen)) {
+        late_.store(true, std::memory_order_relaxed);
+    }
+}
+
+void detail::run_team(int threads, TeamBody body, const void* context) { pool().run_team(threads, body, context); }
 
 void detail::run_loop(int threads, std::int64_t items, LoopBody body, const void* context) {
     pool().run(threads, items, body, context);

@@ -1,6 +1,7 @@
 // Runs the items of a loop on several threads.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace grulearn {
@@ -15,7 +16,32 @@ int available_cores();
 template <class Body>
 void parallel_for(int threads, std::int64_t items, const Body& body);
 
+// Threads that work on the same steps and meet after each.
+class Team {
+public:
+    explicit Team(int size) : size_(size) {}
+
+    [[nodiscard]] int size() const { return size_; }
+    // Returns once all threads of the team have called it as often.
+    void meet();
+    // Whether one ever had to wait long.
+    [[nodiscard]] bool late() const { return late_.load(std::memory_order_relaxed); }
+
+private:
+    int size_;
+    alignas(64) std::atomic<int> arrived_{0};
+    alignas(64) std::atomic<unsigned> meetings_{0};
+    std::atomic<bool> late_{false};
+};
+
+// Calls body(team, thread) on up to `threads` threads at once, thread < team.size(). The team has one thread where no
+// others come within microseconds: on a busy machine, or while another thread of the process is using the pool.
+template <class Body>
+void in_team(int threads, const Body& body);
+
 namespace detail {
+using TeamBody = void (*)(const void* context, Team& team, int thread);
+void run_team(int threads, TeamBody body, const void* context);
 using LoopBody = void (*)(const void* context, std::int64_t item, int thread);
 void run_loop(int threads, std::int64_t items, LoopBody body, const void* context);
 }  // namespace detail
@@ -30,6 +56,13 @@ void parallel_for(int threads, std::int64_t items, const Body& body) {
         threads, items,
         [](const void* context, std::int64_t item, int thread) { (*static_cast<const Body*>(context))(item, thread); },
         &body);
+}
+
+template <class Body>
+void in_team(int threads, const Body& body) {
+    detail::run_team(
+        threads,
+        [](const void* context, Team& team, int thread) { (*static_cast<const Body*>(context))(team, thread); }, &body);
 }
 
 // While alive, denormal numbers count as zero in this thread: gates that saturate would otherwise slow a step tenfold.

@@ -71,8 +71,7 @@ def test_long_sums_stay_accurate(make_case, isa, dtype, reset_after):
 @pytest.mark.parametrize("reset_after", [True, False])
 @pytest.mark.parametrize("with_h0", [True, False])
 @pytest.mark.parametrize("lengths", [[1] * 530, [3] * 300, [2] * 260 + [0] + [1] * 300])
-def test_many_rows_are_summed_in_shards(make_case, isa, dtype, lengths, with_h0, reset_after):
-    # From 256 rows in a step on, each shard of rows has sums of its own.
+def test_many_rows_of_one_step(make_case, isa, dtype, lengths, with_h0, reset_after):
     cell = CellSpec(21, bidirectional=True, reset_after=reset_after)
     case = make_case(5, cell, lengths, with_h0=with_h0, isa=isa, dtype=dtype)
     d_weights, d_rows, d_h0 = case.backward()
@@ -207,3 +206,40 @@ def test_a_tape_keeps_its_network_alive(make_case, dtype):
     del case.network
     gc.collect()
     np.testing.assert_array_equal(tape.backward(case.d_outputs, case.d_h_n)[1], expected)
+
+
+@pytest.mark.parametrize("reset_after", [True, False])
+@pytest.mark.parametrize("lengths", [[40], [9, 9, 4, 1], [3, 0, 12, 12, 12, 7, 1]])
+def test_few_rows_of_a_large_cell_are_shared_by_panels(make_case, isa, lengths, reset_after):
+    # Threads then work on the same steps and meet after each; 150 units are no multiple of any vector.
+    case = make_case(7, CellSpec(150, reset_after=reset_after), lengths, with_h0=True, isa=isa)
+    one = [*case.forward(1), *case.backward(1)]
+    for actual, expected in zip(one[:2], case.reference_forward(), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=FORWARD_TOLERANCE["float32"])
+    expected_weights, expected_rows, expected_h0 = case.reference_backward()
+    for name, expected in expected_weights.items():
+        assert_close(one[2][name], expected, name)
+    assert_close(one[3], expected_rows, "rows")
+    assert_close(one[4], expected_h0, "h0")
+    for n_jobs in (2, 3, 16):
+        many = [*case.forward(n_jobs), *case.backward(n_jobs)]
+        for name, values in one[2].items():
+            np.testing.assert_array_equal(many[2][name], values, err_msg=name)
+        for i in (0, 1, 3, 4):
+            np.testing.assert_array_equal(many[i], one[i])
+
+
+@pytest.mark.parametrize("reset_after", [True, False])
+@pytest.mark.parametrize("with_h0", [True, False])
+@pytest.mark.parametrize("lengths", [[1500], [700, 3, 650, 0], [40] * 30])
+def test_checkpoints_do_not_change_a_bit(make_case, isa, lengths, with_h0, reset_after):
+    cell = CellSpec(13, num_layers=2, bidirectional=True, reset_after=reset_after)
+    case = make_case(3, cell, lengths, with_h0=with_h0, isa=isa)
+    results = []
+    for steps, n_jobs in [(0, 1), (1, 1), (25, 2), (500, 3), (10_000, 1)]:
+        arguments = (case.rows, case.starts, case.lengths, case.h0, n_jobs)
+        tape = _core.record(case.network, *arguments, checkpoint_steps=steps)
+        results.append([tape.outputs, tape.h_n, *tape.backward(case.d_outputs, case.d_h_n)])
+    for other in results[1:]:
+        for expected, actual in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(actual, expected)
