@@ -106,8 +106,8 @@ def examples(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Run the benchmarks beside PyTorch; arguments after -- go to the benchmark."""
-    session.install(".[test-torch]")
+    """Run `grulearn bench` beside PyTorch, ONNX Runtime and JAX; arguments after -- go to it."""
+    session.install(".[test-torch]", "onnxruntime", "onnx", "jax")
     session.run("python", "benchmarks", *session.posargs)
 
 

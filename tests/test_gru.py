@@ -21,21 +21,25 @@ def random_weights(n_features: int, cell: CellSpec, seed: int = 0) -> dict[str, 
     }
 
 
+# Rounding of inputs, weights and sums of some 10 terms; each is off by a few 6e-8, or 1.1e-16.
+TOLERANCES = {"float32": 2e-6, "float64": 1e-14}
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("reset_after", [True, False])
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_ragged_call_matches_the_specification(bidirectional, reset_after):
+def test_ragged_call_matches_the_specification(bidirectional, reset_after, dtype):
     cell = CellSpec(6, num_layers=2, bidirectional=bidirectional, reset_after=reset_after)
     weights = random_weights(3, cell)
     rng = np.random.default_rng(1)
     x, lengths = rng.normal(size=(5, 7, 3)), np.array([7, 0, 3, 1, 7])
     h0 = rng.normal(size=(2 * cell.n_directions, 5, 6))
-    outputs, h_n = GRU(weights, reset_after=reset_after)(x, h0, lengths)
+    outputs, h_n = GRU(weights, reset_after=reset_after, dtype=dtype)(x, h0, lengths)
     expected, expected_h_n = gru_sequence(x, weights, h0=h0, lengths=lengths, reset_after=reset_after)
-    assert outputs.dtype == h_n.dtype == np.float32
-    # float32 inputs and weights: each sum of some 10 terms is off by a few 6e-8.
-    np.testing.assert_allclose(outputs, expected, rtol=0, atol=2e-6)
-    np.testing.assert_allclose(h_n, expected_h_n, rtol=0, atol=2e-6)
-    np.testing.assert_array_equal(h_n[:, 1], h0[:, 1].astype(np.float32))
+    assert outputs.dtype == h_n.dtype == dtype
+    np.testing.assert_allclose(outputs, expected, rtol=0, atol=TOLERANCES[dtype])
+    np.testing.assert_allclose(h_n, expected_h_n, rtol=0, atol=TOLERANCES[dtype])
+    np.testing.assert_array_equal(h_n[:, 1], h0[:, 1].astype(dtype))
     assert not outputs[2, 3:].any()
 
 
@@ -68,11 +72,30 @@ def test_strided_and_float32_inputs_give_the_same():
     assert gru(time_major.swapaxes(0, 1).tolist())[0].shape == (2, 6, 4)
 
 
-def test_stepping_equals_the_call_to_the_bit():
-    gru = GRU(random_weights(3, CellSpec(20, num_layers=2)))
+@pytest.mark.parametrize("given", [np.float16, np.float32, np.float64, np.longdouble, np.int8, bool])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_inputs_of_any_real_dtype_are_taken(given, dtype):
+    gru = GRU(random_weights(3, CellSpec(4)), dtype=dtype)
+    rng = np.random.default_rng(0)
+    x, h0 = rng.normal(0, 2, (2, 5, 3)).astype(given), rng.normal(0, 2, (1, 2, 4)).astype(given)
+    for outputs, expected in zip(gru(x, h0), gru(x.astype(dtype), h0.astype(dtype)), strict=True):
+        assert outputs.dtype == dtype
+        np.testing.assert_array_equal(outputs, expected)
+    assert gru.step(x[:, 0], h0).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", ["float16", "f8", np.float64, None])
+def test_other_dtypes_to_compute_in_are_refused(dtype):
+    with pytest.raises(ValueError, match="dtype: expected 'float32' or 'float64', got"):
+        GRU(random_weights(3, CellSpec(4)), dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_stepping_equals_the_call_to_the_bit(dtype):
+    gru = GRU(random_weights(3, CellSpec(20, num_layers=2)), dtype=dtype)
     x = np.random.default_rng(0).normal(size=(4, 9, 3))
     outputs, h_n = gru(x)
-    h, kept = None, np.empty((2, 4, 20), np.float32)
+    h, kept = None, np.empty((2, 4, 20), dtype)
     for t in range(9):
         h = gru.step(x[:, t], h, out=kept)
         assert h is kept
@@ -82,26 +105,29 @@ def test_stepping_equals_the_call_to_the_bit():
     for t in range(9):
         h = gru.step(x[2, t], h)
     np.testing.assert_array_equal(h, h_n[:, 2])
-    again = np.zeros((2, 20), np.float32)
+    again = np.zeros((2, 20), dtype)
     assert gru.step(x[2, 0], again, out=again) is again
     np.testing.assert_array_equal(again[-1], outputs[2, 0])
 
 
+@pytest.mark.parametrize(("dtype", "shown"), [("float32", ""), ("float64", ", dtype='float64'")])
 @pytest.mark.parametrize("copier", [copy.deepcopy, lambda gru: pickle.loads(pickle.dumps(gru))])
-def test_copies_compute_the_same(copier):
-    gru = GRU(random_weights(3, CellSpec(5, num_layers=2)), reset_after=False)
+def test_copies_compute_the_same(copier, dtype, shown):
+    gru = GRU(random_weights(3, CellSpec(5, num_layers=2)), reset_after=False, dtype=dtype)
     x = np.ones((2, 3, 3))
     twin = copier(gru)
-    assert repr(twin) == repr(gru) == "GRU(input_size=3, hidden_size=5, num_layers=2, reset_after=False)"
-    np.testing.assert_array_equal(twin(x)[0], gru(x)[0])
+    options = f"input_size=3, hidden_size=5, num_layers=2, reset_after=False{shown}"
+    assert repr(twin) == repr(gru) == f"GRU({options})"
+    np.testing.assert_array_equal(twin(x)[0], gru(x)[0], strict=True)
 
 
-def test_weights_round_trip():
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_weights_round_trip(dtype):
     weights = random_weights(3, CellSpec(5, bidirectional=True))
-    again = GRU(GRU(weights).weights).weights
+    again = GRU(GRU(weights, dtype=dtype).weights, dtype=dtype).weights
     assert list(again) == list(weights)
     for name, value in weights.items():
-        np.testing.assert_array_equal(again[name], value.astype(np.float32))
+        np.testing.assert_array_equal(again[name], value.astype(dtype), strict=True)
 
 
 def test_head_and_other_names():

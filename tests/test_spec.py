@@ -16,6 +16,7 @@ SPEC = NetworkSpec(
     CellSpec(32, num_layers=2, bidirectional=True, reset_after=False, bias=False),
     PoolSpec("last"),
     head=HeadSpec(3),
+    dtype="float64",
 )
 
 
@@ -23,6 +24,7 @@ def test_defaults_are_pytorchs():
     assert CellSpec(4) == CellSpec(4, num_layers=1, bidirectional=False, reset_after=True, bias=True)
     assert NetworkSpec(InputSpec(1), CellSpec(4), head=HeadSpec(1)).pool == PoolSpec("last")
     assert HeadSpec(1).loss == "squared_error"
+    assert NetworkSpec(InputSpec(1), CellSpec(4), head=HeadSpec(1)).dtype == "float32"
 
 
 def test_sizes_that_follow():
@@ -112,6 +114,9 @@ def test_choices():
         HeadSpec(1, loss="huber")
     with pytest.raises(ValueError, match="loss must be one of"):
         HeadSpec(1, loss=["squared_error"])
+    for dtype in ("float16", "double", np.float64, np.dtype("float64"), None):
+        with pytest.raises(ValueError, match="NetworkSpec: dtype must be one of 'float32', 'float64'; got"):
+            NetworkSpec(InputSpec(1), CellSpec(4), head=HeadSpec(1), dtype=dtype)
 
 
 def test_parts_are_of_their_classes():

@@ -8,15 +8,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from grulearn import _core
 from grulearn.formats.weights import HEAD_NAMES, cell_parameter_shapes, flatten, infer_cell, unflatten
+from grulearn.precision import core_classes
 from grulearn.threads import resolve_n_jobs
 
 __all__ = ["GRU"]
 
 
 class GRU:
-    """A gated recurrent network with given weights, on the native core (float32).
+    """A gated recurrent network with given weights, on the native core.
 
     Shapes are those of ``torch.nn.GRU(batch_first=True)``: N sequences, T steps, F features, H hidden
     units, L layers, D directions (2 if bidirectional). Sizes are read from the weights.
@@ -32,19 +32,23 @@ class GRU:
         before the product (Cho et al. 2014, third version). Weights trained in one form give other
         outputs in the other, and nothing in them shows which it was.
     n_jobs : int or None, default=None
-        Threads for whole sequences; None means the cores this process may use. The result has the same
-        bits for any number.
+        Threads for whole sequences; None means the cores this process may use, and 1 inside a joblib or
+        loky worker. The result has the same bits for any number.
+    dtype : {"float32", "float64"}, default="float32"
+        What weights, inputs and states are rounded to and computed in.
 
     Attributes
     ----------
     input_size, hidden_size, num_layers : int
         F, H and L.
     bidirectional, bias, reset_after : bool
+    dtype : str
 
     Raises
     ------
     ValueError
         If the names and shapes are not those of one GRU; the message names the first that does not fit.
+        If `dtype` is not one of the above.
     TypeError
         If a weight does not hold real numbers.
 
@@ -67,16 +71,22 @@ class GRU:
     """
 
     def __init__(
-        self, weights: Mapping[str, ArrayLike], *, reset_after: bool = True, n_jobs: int | None = None
+        self,
+        weights: Mapping[str, ArrayLike],
+        *,
+        reset_after: bool = True,
+        n_jobs: int | None = None,
+        dtype: str = "float32",
     ) -> None:
         cell_weights = {name: value for name, value in weights.items() if name not in HEAD_NAMES}
         self.input_size, self._cell = infer_cell(cell_weights, reset_after=reset_after)
         self.n_jobs = n_jobs
+        self._dtype = dtype
         self._shapes = cell_parameter_shapes(self.input_size, self._cell)
-        self._build(flatten(cell_weights, self._shapes))
+        self._build(flatten(cell_weights, self._shapes, dtype))
 
-    def _build(self, parameters: NDArray[np.float32]) -> None:
-        self._network = _core.Network(
+    def _build(self, parameters: NDArray[Any]) -> None:
+        self._network = core_classes(self.dtype).network(
             self.input_size,
             self.hidden_size,
             num_layers=self.num_layers,
@@ -88,7 +98,12 @@ class GRU:
 
     @classmethod
     def from_torch(
-        cls, state_dict: Mapping[str, Any], *, prefix: str = "", n_jobs: int | None = None
+        cls,
+        state_dict: Mapping[str, Any],
+        *,
+        prefix: str = "",
+        n_jobs: int | None = None,
+        dtype: str = "float32",
     ) -> Self:
         """Take the weights of a ``torch.nn.GRU``.
 
@@ -100,6 +115,8 @@ class GRU:
             What the names of the GRU's weights begin with, such as ``"gru."``; other names are left out.
         n_jobs : int or None, default=None
             As for the class.
+        dtype : {"float32", "float64"}, default="float32"
+            As for the class; the tensors' own dtype does not matter.
 
         Returns
         -------
@@ -121,7 +138,7 @@ class GRU:
         weights = {
             name[len(prefix) :]: value for name, value in state_dict.items() if name.startswith(prefix)
         }
-        return cls(weights, reset_after=True, n_jobs=n_jobs)
+        return cls(weights, reset_after=True, n_jobs=n_jobs, dtype=dtype)
 
     @property
     def hidden_size(self) -> int:
@@ -149,20 +166,25 @@ class GRU:
         return self._cell.bias
 
     @property
-    def weights(self) -> dict[str, NDArray[np.float32]]:
-        """A copy of the weights, float32, in PyTorch's names and order."""
+    def dtype(self) -> str:
+        """What it computes in, "float32" or "float64"."""
+        return self._dtype
+
+    @property
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """A copy of the weights, of `dtype`, in PyTorch's names and order."""
         return unflatten(self._network.parameters(), self._shapes)
 
     def __call__(
         self, x: ArrayLike, h0: ArrayLike | None = None, lengths: ArrayLike | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Run whole sequences.
 
         Parameters
         ----------
         x : array-like, shape (N, T, F) or (T, F)
-            N sequences, or one. float64 is rounded to float32. A NaN makes NaN of what depends on it in
-            its own sequence, and of nothing else.
+            N sequences, or one; real numbers of any dtype, rounded to the network's. A NaN makes NaN of
+            what depends on it in its own sequence, and of nothing else.
         h0 : array-like, shape (L * D, N, H) or (L * D, H) for one sequence, default=None
             States before the first step; None means zeros.
         lengths : array-like of int, shape (N,), default=None
@@ -171,9 +193,9 @@ class GRU:
 
         Returns
         -------
-        outputs : ndarray of float32, shape (N, T, D * H) or (T, D * H)
+        outputs : ndarray of `dtype`, shape (N, T, D * H) or (T, D * H)
             The top layer's states after each step, forward then reverse; zeros beyond a sequence's length.
-        h_n : ndarray of float32, shape (L * D, N, H) or (L * D, H)
+        h_n : ndarray of `dtype`, shape (L * D, N, H) or (L * D, H)
             The state of each layer and direction after its last step; of a sequence of length 0, its h0.
 
         Raises
@@ -190,7 +212,7 @@ class GRU:
         >>> outputs[1].any(axis=1).tolist()
         [True, False, False]
         """
-        values = _as_float32("x", x)
+        values = _as_real("x", x, self.dtype)
         if values.ndim == 2:
             return self._run_one(values, h0, lengths)
         self._check_input(values)
@@ -206,13 +228,13 @@ class GRU:
         )
         if lengths is None:
             return outputs.reshape(n, n_steps, outputs.shape[1]), h_n
-        padded = np.zeros((n, n_steps, outputs.shape[1]), dtype=np.float32)
+        padded = np.zeros((n, n_steps, outputs.shape[1]), dtype=self.dtype)
         padded[np.arange(n_steps) < steps[:, np.newaxis]] = outputs
         return padded, h_n
 
     def _run_one(
-        self, x: NDArray[np.float32], h0: ArrayLike | None, lengths: ArrayLike | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        self, x: NDArray[Any], h0: ArrayLike | None, lengths: ArrayLike | None
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         if lengths is not None:
             raise ValueError(
                 "lengths: one sequence of shape (steps, features) has all its steps; leave it out"
@@ -227,8 +249,8 @@ class GRU:
         return outputs[0], h_n[:, 0]
 
     def step(
-        self, x_t: ArrayLike, h: ArrayLike | None = None, out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
+        self, x_t: ArrayLike, h: ArrayLike | None = None, out: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
         """Advance every sequence by one step; only for networks in one direction.
 
         Parameters
@@ -237,12 +259,12 @@ class GRU:
             The inputs of this step.
         h : array-like, shape (L, N, H) or (L, H), default=None
             The states before it; None means zeros.
-        out : ndarray of float32, shape (L, N, H) or (L, H), default=None
+        out : ndarray of `dtype`, shape (L, N, H) or (L, H), default=None
             Where to write, C-contiguous; may be `h`. None makes a new array.
 
         Returns
         -------
-        h : ndarray of float32, shape (L, N, H) or (L, H)
+        h : ndarray of `dtype`, shape (L, N, H) or (L, H)
             The states after it (`out` if given); the last layer's, ``h[-1]``, is the output. The same
             bits as a call on whole sequences.
 
@@ -251,7 +273,7 @@ class GRU:
         ValueError
             If the network is bidirectional, or a shape does not fit.
         TypeError
-            If `out` is not a writable C-contiguous float32 array.
+            If `out` is not a writable C-contiguous array of `dtype`.
 
         Examples
         --------
@@ -262,10 +284,10 @@ class GRU:
         >>> gru.step([1.0], h, out=h).shape
         (1, 2)
         """
-        x = _as_float32("x_t", x_t)
+        x = _as_real("x_t", x_t, self.dtype)
         if out is not None and not isinstance(out, np.ndarray):
-            raise TypeError(f"out: expected a float32 array to write to, got {type(out).__name__}")
-        before = None if h is None else _as_float32("h", h)
+            raise TypeError(f"out: expected a {self.dtype} array to write to, got {type(out).__name__}")
+        before = None if h is None else _as_real("h", h, self.dtype)
         for name, given in (("h", before), ("out", out)):
             if given is not None and given.ndim != x.ndim + 1:
                 raise ValueError(
@@ -279,8 +301,8 @@ class GRU:
         if x.ndim != 2 or x.shape[1] != self.input_size:
             raise ValueError(f"x_t: expected shape (sequences, {self.input_size}), got {x.shape}")
         shape = (self.num_layers, x.shape[0], self.hidden_size)
-        before = np.zeros(shape, np.float32) if before is None else before
-        after = np.empty(shape, np.float32) if out is None else out
+        before = np.zeros(shape, self.dtype) if before is None else before
+        after = np.empty(shape, self.dtype) if out is None else out
         self._network.step(x, before, after)
         return after
 
@@ -288,7 +310,7 @@ class GRU:
     def _n_states(self) -> int:
         return self._cell.num_layers * self._cell.n_directions
 
-    def _check_input(self, x: NDArray[np.float32]) -> None:
+    def _check_input(self, x: NDArray[Any]) -> None:
         if x.ndim != 3:
             raise ValueError(
                 f"x: expected shape (sequences, steps, {self.input_size}) or (steps, {self.input_size}), "
@@ -302,8 +324,8 @@ class GRU:
                 f"x: expected {self.input_size} features in the last axis, got shape {x.shape}{hint}"
             )
 
-    def _initial_states(self, h0: ArrayLike, n: int) -> NDArray[np.float32]:
-        values = _as_float32("h0", h0)
+    def _initial_states(self, h0: ArrayLike, n: int) -> NDArray[Any]:
+        values = _as_real("h0", h0, self.dtype)
         expected = (self._n_states, n, self.hidden_size)
         if values.shape != expected:
             raise ValueError(f"h0: expected shape {expected}, got {values.shape}")
@@ -315,6 +337,8 @@ class GRU:
             options.append(f"num_layers={self.num_layers}")
         options += [f"{name}=True" for name in ("bidirectional",) if getattr(self, name)]
         options += [f"{name}=False" for name in ("reset_after", "bias") if not getattr(self, name)]
+        if self.dtype != "float32":
+            options.append(f"dtype={self.dtype!r}")
         return f"GRU({', '.join(options)})"
 
     # The core's objects cannot be pickled; sizes and weights say everything.
@@ -329,10 +353,10 @@ class GRU:
         self._build(parameters)
 
 
-def _as_float32(name: str, values: ArrayLike) -> NDArray[np.float32]:
+def _as_real(name: str, values: ArrayLike, dtype: str) -> NDArray[Any]:
     if np.iscomplexobj(values):
         raise ValueError(f"{name}: expected real numbers, got complex ones")
-    return np.ascontiguousarray(values, dtype=np.float32)
+    return np.ascontiguousarray(values, dtype=dtype)
 
 
 def _check_lengths(lengths: ArrayLike, n: int, n_steps: int) -> NDArray[np.int64]:

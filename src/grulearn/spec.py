@@ -16,6 +16,7 @@ __all__ = ["CellSpec", "HeadSpec", "InputSpec", "NetworkSpec", "PoolSpec"]
 
 POOL_KINDS = ("last",)
 LOSSES = ("squared_error",)
+DTYPES = ("float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class HeadSpec:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """A whole network: input, cell, pooling and head.
+    """A whole network: input, cell, pooling and head, and the precision it computes in.
 
     Parameters
     ----------
@@ -149,11 +150,15 @@ class NetworkSpec:
     cell : CellSpec
     head : HeadSpec
     pool : PoolSpec, default=PoolSpec()
+    dtype : {"float32", "float64"}, default="float32"
+        What the weights and all that is computed from them are.
 
     Raises
     ------
     TypeError
         If a part is not of its class.
+    ValueError
+        If `dtype` is not one of the above.
 
     Examples
     --------
@@ -167,6 +172,7 @@ class NetworkSpec:
     cell: CellSpec
     pool: PoolSpec = field(default_factory=PoolSpec)
     head: HeadSpec = field(kw_only=True)
+    dtype: str = field(default="float32", kw_only=True)
 
     def __post_init__(self) -> None:
         for name, part in _PARTS.items():
@@ -174,8 +180,9 @@ class NetworkSpec:
                 raise TypeError(
                     f"NetworkSpec: {name} must be {part.__name__}, got {type(getattr(self, name)).__name__}"
                 )
+        _check_choice(self, "dtype", DTYPES)
 
-    def to_dict(self) -> dict[str, dict[str, Any]]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the specification as nested dicts of plain values, ready for JSON."""
         return asdict(self)
 
@@ -201,7 +208,11 @@ class NetworkSpec:
             If a part is not a mapping or a value has the wrong type.
         """
         _check_fields(cls, data, "network")
-        return cls(**{name: _part_from_dict(_PARTS[name], part, name) for name, part in data.items()})
+        parts = {
+            name: _part_from_dict(_PARTS[name], value, name) if name in _PARTS else value
+            for name, value in data.items()
+        }
+        return cls(**parts)
 
 
 _PARTS: dict[str, type] = {"input": InputSpec, "cell": CellSpec, "pool": PoolSpec, "head": HeadSpec}
@@ -253,6 +264,7 @@ def _check_flag(spec: Any, name: str) -> None:
 
 def _check_choice(spec: Any, name: str, choices: tuple[str, ...]) -> None:
     value = getattr(spec, name)
-    if value not in choices:
+    # np.dtype("float64") equals "float64" and is not it.
+    if not isinstance(value, str) or value not in choices:
         expected = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"{type(spec).__name__}: {name} must be one of {expected}; got {value!r}")

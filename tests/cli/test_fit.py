@@ -153,7 +153,7 @@ def test_options_reach_the_estimator(grulearn, csv, tmp_path):
         "standardize": "inputs", "init": "pytorch", "learning_rate_init": 0.01, "weight_decay": 0.1,
         "batch_size": 16, "max_iter": 2, "clip_norm": None, "early_stopping": False,
         "validation_fraction": 0.2, "n_iter_no_change": 3, "tol": 0.0, "n_jobs": 1,
-        "verbose": 0, "random_state": 5,
+        "checkpoint_steps": 100, "dtype": "float64", "verbose": 0, "random_state": 5,
     }  # fmt: skip
     assert set(options) == set(PARAMETERS)
     words: list[str] = []

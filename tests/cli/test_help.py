@@ -10,7 +10,7 @@ import pytest
 
 import grulearn as package
 
-COMMANDS = ["demo", "fit", "predict", "evaluate", "inspect"]
+COMMANDS = ["demo", "fit", "predict", "evaluate", "inspect", "bench"]
 
 
 def python(code):

@@ -20,12 +20,21 @@ def test_rows_come_out_with_mean_0_and_deviation_1() -> None:
     np.testing.assert_allclose(rows.std(axis=0), 1.0, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n_rows", [1, 8191, 8192, 8193, 20000])  # around the block of the transformation
-def test_every_block_is_scaled_alike(n_rows: int) -> None:
+def test_every_block_is_scaled_alike(n_rows: int, dtype: str) -> None:
     table = np.random.default_rng(1).normal(size=(n_rows, 3))
     scaling = Scaling(np.array([1.0, 2.0, 3.0]), np.array([2.0, 0.5, 4.0]), np.zeros(3, dtype=bool))
-    expected = ((table - scaling.mean) / scaling.scale).astype(np.float32)
-    np.testing.assert_array_equal(scaling.transform(Sequences.from_array(table)).rows, expected)
+    expected = ((table - scaling.mean) / scaling.scale).astype(dtype)
+    rows = scaling.transform(Sequences.from_array(table), dtype).rows
+    np.testing.assert_array_equal(rows, expected, strict=True)
+
+
+def test_float32_input_is_scaled_in_float64() -> None:
+    table = np.random.default_rng(1).normal(size=(10, 3)).astype(np.float32)
+    scaling = Scaling.fit(Sequences.from_array(table))
+    rows = scaling.transform(Sequences.from_array(table), "float64").rows
+    np.testing.assert_array_equal(rows, (table.astype(np.float64) - scaling.mean) / scaling.scale)
 
 
 def test_large_offsets_survive() -> None:
@@ -74,15 +83,16 @@ def test_too_large_for_float32_becomes_infinite_without_a_warning() -> None:
     assert np.isinf(Scaling.identity(1).transform(Sequences.from_array(np.array([[1e300]]))).rows[0, 0])
 
 
-def test_targets_there_and_back() -> None:
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-14)])
+def test_targets_there_and_back(dtype: str, tolerance: float) -> None:
     y = np.random.default_rng(3).normal([2e5, -1.0], [1e4, 1e-3], size=(40, 2))
     scaling = TargetScaling.fit(y)
-    scaled = scaling.transform(y)
-    assert scaled.dtype == np.float32
-    np.testing.assert_allclose(scaled.std(axis=0), 1.0, atol=1e-6)
+    scaled = scaling.transform(y, dtype)
+    assert scaled.dtype == dtype
+    np.testing.assert_allclose(scaled.std(axis=0), 1.0, atol=tolerance)
     back = scaling.inverse(scaled)
     assert back.dtype == np.float64
-    np.testing.assert_allclose(back, y, rtol=1e-6)
+    np.testing.assert_allclose(back, y, rtol=tolerance)
 
 
 def test_a_constant_target_comes_back_whatever_the_network_says() -> None:

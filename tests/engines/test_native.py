@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,22 +23,27 @@ SPEC = NetworkSpec(
 )
 
 
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
 @pytest.fixture
-def engine() -> Engine:
-    engine = get_engine("native")(SPEC)
+def engine(dtype: str) -> Engine:
+    engine = get_engine("native")(replace(SPEC, dtype=dtype))
     shapes = parameter_shapes(SPEC)
-    engine.set_parameters(flatten(draw_weights(shapes, "pytorch", np.random.default_rng(0)), shapes))
+    engine.set_parameters(flatten(draw_weights(shapes, "pytorch", np.random.default_rng(0)), shapes, dtype))
     return engine
 
 
 @pytest.fixture
-def data() -> Sequences:
-    return Sequences(np.random.default_rng(1).normal(size=(60, 3)).astype(np.float32), [0, 10, 5], [8, 8, 8])
+def data(dtype: str) -> Sequences:
+    return Sequences(np.random.default_rng(1).normal(size=(60, 3)).astype(dtype), [0, 10, 5], [8, 8, 8])
 
 
 @pytest.fixture
-def targets() -> np.ndarray:
-    return np.random.default_rng(2).normal(size=(3, 2)).astype(np.float32)
+def targets(dtype: str) -> np.ndarray:
+    return np.random.default_rng(2).normal(size=(3, 2)).astype(dtype)
 
 
 def test_unknown_engines_are_refused_by_name() -> None:
@@ -45,29 +51,40 @@ def test_unknown_engines_are_refused_by_name() -> None:
         get_engine("nativ")
 
 
-def test_options_of_the_specification_reach_the_core(engine: Engine) -> None:
-    assert engine.spec == SPEC
+def test_options_of_the_specification_reach_the_core(engine: Engine, dtype: str) -> None:
+    assert engine.spec == replace(SPEC, dtype=dtype)
     assert len(engine.parameters()) == sum(int(np.prod(s)) for s in parameter_shapes(SPEC).values())
     assert engine.instruction_set == _core.instruction_set()
 
 
-def test_each_option_of_the_cell_changes_the_answer(data: Sequences) -> None:
+def test_everything_has_the_dtype_of_the_specification(
+    engine: Engine, data: Sequences, targets: np.ndarray, dtype: str
+) -> None:
+    trainer = engine.trainer(data, targets, OptimizerOptions(batch_size=3))
+    trainer.accumulate(np.arange(3))
+    for values in (engine.parameters(), engine.predict(data), trainer.gradients()):
+        assert values.dtype == dtype
+    losses = trainer.run_epoch(None, 0.01)
+    assert losses.dtype == np.float64
+
+
+def test_each_option_of_the_cell_changes_the_answer(data: Sequences, dtype: str) -> None:
     answers = set()
     for reset_after in (True, False):
         for bias in (True, False):
             spec = NetworkSpec(
-                InputSpec(3), CellSpec(4, reset_after=reset_after, bias=bias), head=HeadSpec(1)
+                InputSpec(3), CellSpec(4, reset_after=reset_after, bias=bias), head=HeadSpec(1), dtype=dtype
             )
             shapes = parameter_shapes(spec)
             engine = get_engine("native")(spec)
             weights = {n: np.resize([0.3, -0.5, 0.8, 0.1, -0.2], s) for n, s in shapes.items()}
-            engine.set_parameters(flatten(weights, shapes))
+            engine.set_parameters(flatten(weights, shapes, dtype))
             answers.add(float(engine.predict(data)[0, 0]))
     assert len(answers) == 4
 
 
-def test_weights_go_in_and_out_unchanged(engine: Engine) -> None:
-    values = np.arange(len(engine.parameters()), dtype=np.float32)
+def test_weights_go_in_and_out_unchanged(engine: Engine, dtype: str) -> None:
+    values = np.arange(len(engine.parameters()), dtype=dtype)
     engine.set_parameters(values)
     values[:] = 0
     np.testing.assert_array_equal(engine.parameters(), np.arange(len(values)))
@@ -120,16 +137,16 @@ def test_adams_first_step_has_the_learning_rate(engine: Engine, data: Sequences,
     )
 
 
-def test_weight_decay_leaves_biases_alone(data: Sequences) -> None:
-    spec = NetworkSpec(InputSpec(3), CellSpec(4), head=HeadSpec(1))
+def test_weight_decay_leaves_biases_alone(data: Sequences, dtype: str) -> None:
+    spec = NetworkSpec(InputSpec(3), CellSpec(4), head=HeadSpec(1), dtype=dtype)
     shapes = parameter_shapes(spec)
-    ones = flatten({name: np.ones(shape) for name, shape in shapes.items()}, shapes)
+    ones = flatten({name: np.ones(shape) for name, shape in shapes.items()}, shapes, dtype)
     moved = {}
     for decay in (0.0, 0.5):
         engine = get_engine("native")(spec)
         engine.set_parameters(ones)
         trainer = engine.trainer(
-            data, np.zeros((3, 1), np.float32), OptimizerOptions(batch_size=3, weight_decay=decay)
+            data, np.zeros((3, 1), dtype), OptimizerOptions(batch_size=3, weight_decay=decay)
         )
         trainer.run_epoch(None, 0.1)
         moved[decay] = unflatten(engine.parameters(), shapes)
@@ -138,10 +155,24 @@ def test_weight_decay_leaves_biases_alone(data: Sequences) -> None:
         np.testing.assert_allclose(moved[0.0][name] - moved[0.5][name], shrunk, atol=1e-6)
 
 
-def test_threads_do_not_change_a_bit(engine: Engine) -> None:
+@pytest.mark.parametrize("checkpoint_steps", [1, 3, 7, 8, 100])
+def test_checkpoints_do_not_change_a_bit(
+    engine: Engine, data: Sequences, targets: np.ndarray, checkpoint_steps: int
+) -> None:
+    twin = copy.deepcopy(engine)
+    losses = []
+    for e, kept in ((engine, None), (twin, checkpoint_steps)):
+        options = OptimizerOptions(batch_size=2, clip_norm=1.0, checkpoint_steps=kept)
+        trainer = e.trainer(data, targets, options)
+        losses.append([trainer.run_epoch(None, 0.01) for _ in range(3)])
+    np.testing.assert_array_equal(*losses)
+    np.testing.assert_array_equal(engine.parameters(), twin.parameters())
+
+
+def test_threads_do_not_change_a_bit(engine: Engine, dtype: str) -> None:
     rng = np.random.default_rng(3)
-    data = Sequences.from_array(rng.normal(size=(200, 4, 3)).astype(np.float32))
-    targets = rng.normal(size=(200, 2)).astype(np.float32)
+    data = Sequences.from_array(rng.normal(size=(200, 4, 3)).astype(dtype))
+    targets = rng.normal(size=(200, 2)).astype(dtype)
     twin = copy.deepcopy(engine)
     np.testing.assert_array_equal(engine.predict(data, 1), engine.predict(data, 2))
     for e, n_jobs in ((engine, 1), (twin, 2)):

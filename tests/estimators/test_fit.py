@@ -354,39 +354,6 @@ def test_weights_cannot_be_changed_in_passing() -> None:
         model.weights_["head.bias"][0] = 1.0
 
 
-# Reports
-
-
-def test_hooks_and_printing(capsys: pytest.CaptureFixture[str]) -> None:
-    lines: list[str] = []
-    epochs: list[EpochReport] = []
-    model = GRURegressor(4, max_iter=3, random_state=0)
-    model._fit(TABLE, TARGET, on_start=lines.append, on_epoch=epochs.append)
-    assert capsys.readouterr() == ("", "")
-    assert lines == [model.reading_]
-    assert [e.training_loss for e in epochs] == model.loss_curve_
-    assert [e.validation_loss for e in epochs] == model.validation_scores_
-
-    GRURegressor(4, max_iter=3, verbose=1, random_state=0).fit(TABLE, TARGET)
-    printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == (
-        "300 sequences of 1 step, 6 features: the recurrent weights are not used; "
-        "pass a 3-D array (sample, step, feature) for sequences"
-    )
-    assert printed[1].startswith(f"epoch 1/3  training loss {model.loss_curve_[0]:.6g}  validation loss")
-    assert len(printed) == 5
-    assert printed[-1].startswith("stopped after epoch 3: max_iter; the weights of epoch")
-
-
-@pytest.mark.parametrize(("verbose", "expected"), [(1, 101), (2, 1000)])
-def test_long_trainings_print_about_a_hundred_lines(
-    verbose: int, expected: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model = GRURegressor(2, max_iter=1000, batch_size=300, early_stopping=False, verbose=verbose)
-    model.fit(TABLE[:, :2], TARGET)
-    assert sum(line.startswith("epoch") for line in capsys.readouterr().out.splitlines()) == expected
-
-
 def test_numpy_booleans_are_booleans():
     X = np.random.default_rng(0).normal(size=(60, 2))
     y = 100 * X[:, 0] + 500

@@ -78,6 +78,11 @@ def test_unflatten_is_the_inverse(cell):
         assert not np.shares_memory(back[name], flat)
 
 
+def test_flatten_keeps_float64_where_it_is_asked_for():
+    flat = flatten({"a": [[0.1, 0.2]], "b": np.float32([0.3])}, {"a": (1, 2), "b": (1,)}, "float64")
+    np.testing.assert_array_equal(flat, np.array([0.1, 0.2, np.float32(0.3)]), strict=True)
+
+
 def test_flatten_takes_any_real_array_in_any_layout():
     shapes = {"a": (2, 3), "b": (2,)}
     expected = np.array([0, 1, 2, 3, 4, 5, 1, 0], dtype=np.float32)

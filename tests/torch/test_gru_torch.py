@@ -9,9 +9,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from grulearn import GRU, _core
 
-# torch computes in float64 here, with the weights and inputs that the core has in float32; what is left
-# is the core's own rounding.
-FORWARD_TOLERANCE = 2e-6
+# torch computes in float64 here, with weights and inputs that float32 holds exactly; what is left is the
+# core's own rounding (and in float64 torch's).
+FORWARD_TOLERANCES = {"float32": 2e-6, "float64": 1e-14}
 GRADIENT_TOLERANCE = 1e-5  # of the largest gradient of the same array
 
 SIZES = [(1, 1), (4, 3), (13, 32), (8, 65), (30, 128)]
@@ -37,7 +37,7 @@ def test_call_is_torchs(n_features, hidden_size, num_layers, bidirectional, bias
     reference = torch_gru(
         n_features, hidden_size, num_layers=num_layers, bidirectional=bidirectional, bias=bias
     )
-    gru = GRU.from_torch(reference.state_dict())
+    grus = {dtype: GRU.from_torch(reference.state_dict(), dtype=dtype) for dtype in FORWARD_TOLERANCES}
     rng = np.random.default_rng(1)
     for n, n_steps in BATCHES:
         x = rng.standard_normal((n, n_steps, n_features)).astype(np.float32)
@@ -51,25 +51,28 @@ def test_call_is_torchs(n_features, hidden_size, num_layers, bidirectional, bias
             packed = pack_padded_sequence(tensor, torch.tensor(lengths), True, enforce_sorted=False)
             outputs, h_n = reference(packed, initial)
         unpacked, _ = pad_packed_sequence(outputs, batch_first=True)
-        for actual, wanted in [
-            *zip(gru(x, h0), expected, strict=True),
-            *zip(gru(x, h0, lengths), (unpacked, h_n), strict=True),
-        ]:
-            np.testing.assert_allclose(actual, wanted.numpy(), rtol=0, atol=FORWARD_TOLERANCE)
+        for dtype, gru in grus.items():
+            for actual, wanted in [
+                *zip(gru(x, h0), expected, strict=True),
+                *zip(gru(x, h0, lengths), (unpacked, h_n), strict=True),
+            ]:
+                assert actual.dtype == dtype
+                np.testing.assert_allclose(actual, wanted.numpy(), rtol=0, atol=FORWARD_TOLERANCES[dtype])
 
 
+@pytest.mark.parametrize("dtype", FORWARD_TOLERANCES)
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize(("n_features", "hidden_size"), SIZES)
-def test_step_is_torchs(n_features, hidden_size, num_layers):
+def test_step_is_torchs(n_features, hidden_size, num_layers, dtype):
     reference = torch_gru(n_features, hidden_size, num_layers=num_layers)
-    gru = GRU.from_torch(reference.state_dict())
+    gru = GRU.from_torch(reference.state_dict(), dtype=dtype)
     x = np.random.default_rng(2).standard_normal((5, 7, n_features)).astype(np.float32)
     with torch.no_grad():
         expected, _ = reference(torch.tensor(x, dtype=torch.float64))
     h = None
     for t in range(7):
         h = gru.step(x[:, t], h)
-        np.testing.assert_allclose(h[-1], expected[:, t].numpy(), rtol=0, atol=FORWARD_TOLERANCE)
+        np.testing.assert_allclose(h[-1], expected[:, t].numpy(), rtol=0, atol=FORWARD_TOLERANCES[dtype])
 
 
 @pytest.mark.parametrize("isa", _core.instruction_sets())

@@ -30,6 +30,13 @@ def test_flatten_takes_tensors_and_parameters(dtype):
         np.testing.assert_array_equal(flatten(weights, shapes), expected)
 
 
+def test_flatten_keeps_the_digits_of_float64_tensors():
+    network = torch.nn.GRU(5, 4, dtype=torch.float64)
+    expected = torch.nn.utils.parameters_to_vector(network.parameters()).detach().numpy()
+    flat = flatten(network.state_dict(), cell_parameter_shapes(5, CellSpec(4)), "float64")
+    np.testing.assert_array_equal(flat, expected, strict=True)
+
+
 def test_other_recurrent_networks_are_told_apart():
     with pytest.raises(ValueError, match="an LSTM has four"):
         infer_cell(torch.nn.LSTM(5, 4).state_dict())

@@ -12,5 +12,6 @@ app = make_app(
         "predict": "Predict the target for the rows of a table.",
         "evaluate": "Measure the error of a model on a table that has the target.",
         "inspect": "Show what is in a model file.",
+        "bench": "Measure how fast grulearn is on this machine.",
     }
 )

@@ -1,7 +1,8 @@
 """Scaling of inputs and targets to mean 0 and standard deviation 1, and of targets back.
 
-Statistics and differences are formed in float64, and only the result is cast to the network's float32:
-a timestamp near 1.7e9 or a price near 1e6 loses its small changes if it is cast first.
+Statistics and differences are formed in float64, and only the result is cast to the network's dtype,
+float32 unless asked for otherwise: a timestamp near 1.7e9 or a price near 1e6 loses its small changes if
+it is cast first.
 """
 
 from __future__ import annotations
@@ -72,20 +73,22 @@ class Scaling:
         """Return the scaling that leaves `n_features` features as they are."""
         return cls(np.zeros(n_features), np.ones(n_features), np.zeros(n_features, dtype=np.bool_))
 
-    def transform(self, sequences: Sequences) -> Sequences:
+    def transform(self, sequences: Sequences, dtype: str = "float32") -> Sequences:
         """Scale `sequences`.
 
         Parameters
         ----------
         sequences : Sequences
             F features.
+        dtype : {"float32", "float64"}, default="float32"
+            What the network computes in.
 
         Returns
         -------
         Sequences
-            The same sequences on new rows, float32. A value too large for float32 becomes infinite.
+            The same sequences on new rows of `dtype`. A value too large for it becomes infinite.
         """
-        rows = np.empty(sequences.rows.shape, dtype=np.float32)
+        rows = np.empty(sequences.rows.shape, dtype=dtype)
         with np.errstate(over="ignore"):
             for begin in range(0, len(rows), _BLOCK_ROWS):
                 block = slice(begin, begin + _BLOCK_ROWS)
@@ -162,27 +165,29 @@ class TargetScaling:
         constant: NDArray[np.bool_] = self.scale == 0.0
         return constant
 
-    def transform(self, targets: NDArray[np.float64]) -> NDArray[np.float32]:
+    def transform(self, targets: NDArray[np.float64], dtype: str = "float32") -> NDArray[Any]:
         """Scale targets for the network.
 
         Parameters
         ----------
         targets : ndarray of float64, shape (N, O)
+        dtype : {"float32", "float64"}, default="float32"
+            What the network computes in.
 
         Returns
         -------
-        ndarray of float32, shape (N, O)
+        ndarray of `dtype`, shape (N, O)
         """
         divisor = np.where(self.constant, 1.0, self.scale)
         with np.errstate(over="ignore"):
-            return np.ascontiguousarray((targets - self.mean) / divisor, dtype=np.float32)
+            return np.ascontiguousarray((targets - self.mean) / divisor, dtype=dtype)
 
-    def inverse(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    def inverse(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
         """Bring the network's outputs into the user's units.
 
         Parameters
         ----------
-        outputs : ndarray of float32, shape (N, O)
+        outputs : ndarray of float32 or float64, shape (N, O)
 
         Returns
         -------

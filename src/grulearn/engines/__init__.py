@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from grulearn.engines.protocol import Engine, EngineFactory, OptimizerOptions, SequenceData, Trainer
+from grulearn.engines.protocol import (
+    Engine,
+    EngineFactory,
+    FloatArray,
+    OptimizerOptions,
+    SequenceData,
+    Trainer,
+)
 
-__all__ = ["Engine", "EngineFactory", "OptimizerOptions", "SequenceData", "Trainer", "get_engine"]
+__all__ = [
+    "Engine",
+    "EngineFactory",
+    "FloatArray",
+    "OptimizerOptions",
+    "SequenceData",
+    "Trainer",
+    "get_engine",
+]
 
 # Loaded when asked for, so that an engine's own imports cost nothing to those who use another.
 _ENGINES = {"native": ("grulearn.engines.native", "NativeEngine")}

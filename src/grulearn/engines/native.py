@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from grulearn import _core
-from grulearn.engines.protocol import OptimizerOptions, SequenceData, Trainer
+from grulearn.engines.protocol import FloatArray, OptimizerOptions, SequenceData, Trainer
+from grulearn.precision import core_classes
 from grulearn.spec import NetworkSpec
 
 __all__ = ["NativeEngine"]
 
 
 class NativeEngine:
-    """A network that the C++ core runs and trains.
+    """A network that the C++ core runs and trains, in the dtype of its specification.
 
     Parameters
     ----------
@@ -25,7 +23,7 @@ class NativeEngine:
     def __init__(self, spec: NetworkSpec) -> None:
         self._spec = spec
         cell = spec.cell
-        self._network = _core.Network(
+        self._network = core_classes(spec.dtype).network(
             spec.input.n_features,
             cell.hidden_size,
             num_layers=cell.num_layers,
@@ -45,21 +43,21 @@ class NativeEngine:
         """The instruction set in use: "avx512", "avx2" or "baseline"."""
         return _core.instruction_set()
 
-    def parameters(self) -> NDArray[np.float32]:
+    def parameters(self) -> FloatArray:
         """Return a copy of all weights, shape (n_parameters,), in the canonical order."""
         return self._network.parameters()
 
-    def set_parameters(self, values: NDArray[np.float32]) -> None:
+    def set_parameters(self, values: FloatArray) -> None:
         """Replace all weights by `values`, shape (n_parameters,)."""
         self._network.set_parameters(values)
 
-    def predict(self, data: SequenceData, n_jobs: int = 1) -> NDArray[np.float32]:
+    def predict(self, data: SequenceData, n_jobs: int = 1) -> FloatArray:
         """Run the network on N sequences; the result has shape (N, O)."""
         return self._network.predict(data.rows, data.starts, data.lengths, n_jobs)
 
-    def trainer(self, data: SequenceData, targets: NDArray[np.float32], options: OptimizerOptions) -> Trainer:
+    def trainer(self, data: SequenceData, targets: FloatArray, options: OptimizerOptions) -> Trainer:
         """Return a trainer of this network on N sequences and their targets, shape (N, O)."""
-        return _core.Trainer(
+        return core_classes(self._spec.dtype).trainer(
             self._network,
             data.rows,
             data.starts,
@@ -69,6 +67,7 @@ class NativeEngine:
             n_jobs=options.n_jobs,
             weight_decay=options.weight_decay,
             clip_norm=0.0 if options.clip_norm is None else options.clip_norm,
+            checkpoint_steps=0 if options.checkpoint_steps is None else options.checkpoint_steps,
         )
 
     # The core's objects cannot be pickled; the specification and the weights say everything.

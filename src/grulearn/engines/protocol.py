@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grulearn.spec import NetworkSpec
 
-__all__ = ["Engine", "EngineFactory", "OptimizerOptions", "SequenceData", "Trainer"]
+__all__ = ["Engine", "EngineFactory", "FloatArray", "OptimizerOptions", "SequenceData", "Trainer"]
+
+# Weights, rows, targets and outputs have the dtype of the network's specification: float32 or float64.
+FloatArray = NDArray[Any]
 
 
 class SequenceData(Protocol):
     """Sequences as an engine reads them; sequence `i` is ``rows[starts[i] : starts[i] + lengths[i]]``."""
 
     @property
-    def rows(self) -> NDArray[np.float32]:
-        """The steps, shape (R, F), float32, C-contiguous."""
+    def rows(self) -> FloatArray:
+        """The steps, shape (R, F), of the network's dtype, C-contiguous."""
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -43,12 +46,16 @@ class OptimizerOptions:
         Decoupled (AdamW): each step shrinks the weights, not the biases, by learning rate * weight_decay.
     clip_norm : float or None, default=None
         Bound of the norm of the whole gradient; None leaves it as it is.
+    checkpoint_steps : int or None, default=None
+        Keep the gates of at most this many steps for the backward pass, and recompute the others there;
+        None keeps all. It changes memory and time, and no bit of the results.
     """
 
     batch_size: int
     n_jobs: int = 1
     weight_decay: float = 0.0
     clip_norm: float | None = None
+    checkpoint_steps: int | None = None
 
 
 class Trainer(Protocol):
@@ -88,12 +95,10 @@ class Trainer(Protocol):
             The summed squared error, and the number of summands.
         """
 
-    def gradients(self) -> NDArray[np.float32]:
+    def gradients(self) -> FloatArray:
         """Return the gradient accumulated so far, shape (n_parameters,)."""
 
-    def apply(
-        self, learning_rate: float, weight_sum: float, gradients: NDArray[np.float32] | None = None
-    ) -> None:
+    def apply(self, learning_rate: float, weight_sum: float, gradients: FloatArray | None = None) -> None:
         """Divide by `weight_sum`, clip, take Adam's step, and forget the gradient.
 
         `gradients`, if given, is used instead of what was accumulated here.
@@ -114,16 +119,16 @@ class Engine(Protocol):
     def instruction_set(self) -> str:
         """The processor's instruction set (or the device) that it computes with."""
 
-    def parameters(self) -> NDArray[np.float32]:
+    def parameters(self) -> FloatArray:
         """Return a copy of all weights, shape (n_parameters,), in the canonical order."""
 
-    def set_parameters(self, values: NDArray[np.float32]) -> None:
+    def set_parameters(self, values: FloatArray) -> None:
         """Replace all weights by `values`, shape (n_parameters,)."""
 
-    def predict(self, data: SequenceData, n_jobs: int = 1) -> NDArray[np.float32]:
+    def predict(self, data: SequenceData, n_jobs: int = 1) -> FloatArray:
         """Run the network on N sequences; the result has shape (N, O)."""
 
-    def trainer(self, data: SequenceData, targets: NDArray[np.float32], options: OptimizerOptions) -> Trainer:
+    def trainer(self, data: SequenceData, targets: FloatArray, options: OptimizerOptions) -> Trainer:
         """Return a trainer of this network on N sequences and their targets, shape (N, O)."""
 
 

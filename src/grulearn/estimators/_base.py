@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from grulearn.encoding import Scaling, TargetScaling
-from grulearn.engines import Engine, OptimizerOptions, get_engine
+from grulearn.engines import Engine, FloatArray, OptimizerOptions, get_engine
 from grulearn.estimators._console import console_report
 from grulearn.estimators._inputs import check_encoded, feature_names, read_sequences
 from grulearn.estimators._parameters import GRUParameters
@@ -172,7 +172,7 @@ class BaseGRU(GRUParameters):
 
     def _fit_encoding(
         self, data: Sequences, targets: NDArray[np.float64], training: NDArray[np.int64]
-    ) -> tuple[Sequences, NDArray[np.float32]]:
+    ) -> tuple[Sequences, FloatArray]:
         """Fit the scalings on the training part, and scale everything."""
         names = feature_names(self)
         if self.standardize:
@@ -181,9 +181,9 @@ class BaseGRU(GRUParameters):
         else:
             self._input_scaling = Scaling.identity(data.n_features)
         self._target_scaling = self._fit_target_scaling(targets[training])
-        encoded = self._input_scaling.transform(data)
+        encoded = self._input_scaling.transform(data, self.dtype)
         check_encoded(encoded, data, type(self).__name__, names)
-        return encoded, self._target_scaling.transform(targets)
+        return encoded, self._target_scaling.transform(targets, self.dtype)
 
     def _warn_of_constant_features(self, data: Sequences, names: list[str] | None) -> None:
         constant = np.flatnonzero(self._input_scaling.constant)
@@ -200,12 +200,13 @@ class BaseGRU(GRUParameters):
         self, initial_weights: Mapping[str, ArrayLike] | None, rng: np.random.Generator
     ) -> Engine:
         cell = CellSpec(self.hidden_size, self.num_layers, self.bidirectional, self.reset_after, self.bias)
-        spec = NetworkSpec(InputSpec(self.n_features_in_), cell, head=HeadSpec(self.n_outputs_))
+        head = HeadSpec(self.n_outputs_)
+        spec = NetworkSpec(InputSpec(self.n_features_in_), cell, head=head, dtype=self.dtype)
         shapes = parameter_shapes(spec)
         if initial_weights is None:
-            start = flatten(draw_weights(shapes, self.init, rng), shapes)
+            start = flatten(draw_weights(shapes, self.init, rng), shapes, self.dtype)
         else:
-            start = flatten(initial_weights, shapes)
+            start = flatten(initial_weights, shapes, self.dtype)
             if not np.isfinite(start).all():
                 named = unflatten(start, shapes)
                 broken = next(name for name in named if not np.isfinite(named[name]).all())
@@ -218,7 +219,7 @@ class BaseGRU(GRUParameters):
         self,
         engine: Engine,
         encoded: Sequences,
-        scaled: NDArray[np.float32],
+        scaled: FloatArray,
         training: NDArray[np.int64],
         validation: NDArray[np.int64] | None,
         rng: np.random.Generator,
@@ -227,7 +228,12 @@ class BaseGRU(GRUParameters):
         n = len(training)
         n_jobs = resolve_n_jobs(self.n_jobs)
         batch_size = auto_batch_size(n) if isinstance(self.batch_size, str) else min(self.batch_size, n)
-        optimizer = OptimizerOptions(int(batch_size), n_jobs, float(self.weight_decay), self.clip_norm)
+        checkpoint_steps = self.checkpoint_steps
+        if checkpoint_steps is not None:
+            checkpoint_steps = min(int(checkpoint_steps), self.sequence_lengths_[2])
+        optimizer = OptimizerOptions(
+            int(batch_size), n_jobs, float(self.weight_decay), self.clip_norm, checkpoint_steps
+        )
         goals = scaled[training]
         options = LoopOptions(
             max_iter=self.max_iter,
@@ -288,7 +294,7 @@ class BaseGRU(GRUParameters):
         return self._engine.spec
 
     @property
-    def weights_(self) -> dict[str, NDArray[np.float32]]:
+    def weights_(self) -> dict[str, FloatArray]:
         """The weights by PyTorch's names: read-only copies."""
         check_is_fitted(self)
         weights = unflatten(self._engine.parameters(), parameter_shapes(self._engine.spec))
@@ -302,11 +308,12 @@ class BaseGRU(GRUParameters):
         check_is_fitted(self)
         return self._target_scaling.scale.copy()
 
-    def _network_outputs(self, X: Any) -> NDArray[np.float32]:
+    def _network_outputs(self, X: Any) -> FloatArray:
         """Return what the network answers to `X`, shape (N, O), in the scaled target's units."""
         check_is_fitted(self)
         data, _ = read_sequences(self, X, reset=False)
-        encoded = self._input_scaling.transform(data)
+        # The fitted network's dtype: the parameter may have been set anew since.
+        encoded = self._input_scaling.transform(data, self._engine.spec.dtype)
         check_encoded(encoded, data, type(self).__name__, feature_names(self))
         return self._engine.predict(encoded, resolve_n_jobs(self.n_jobs))
 
@@ -342,12 +349,12 @@ def _draw_seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def _mean_square(values: NDArray[np.float32]) -> float:
+def _mean_square(values: FloatArray) -> float:
     return float(np.mean(np.square(values, dtype=np.float64)))
 
 
 def _validation_loss(
-    engine: Engine, data: Sequences, targets: NDArray[np.float32], n_jobs: int
+    engine: Engine, data: Sequences, targets: FloatArray, n_jobs: int
 ) -> Callable[[], float]:
     # NumPy's pairwise sum, not a BLAS product, whose last bits depend on its threads.
     return lambda: _mean_square(engine.predict(data, n_jobs) - targets)

@@ -135,7 +135,7 @@ def read_targets(estimator: Any, y: Any, X_shape: tuple[int, ...]) -> tuple[NDAr
 
 
 def check_encoded(encoded: Sequences, given: Sequences, name: str, names: Sequence[str] | None) -> None:
-    """Raise an error if a finite input left the range of float32 on its way to the network."""
+    """Raise an error if a finite input left the range of the network's dtype on its way there."""
     position = first_non_finite(encoded.rows)
     if position is None or get_config()["assume_finite"]:
         return
@@ -146,7 +146,7 @@ def check_encoded(encoded: Sequences, given: Sequences, name: str, names: Sequen
         where = (sequence, feature)
     raise ValueError(
         f"Input X contains a value too large for {name} at {place_label(where, names)}: "
-        f"{given.rows[row, feature]!s}, which scaling leaves outside float32's range."
+        f"{given.rows[row, feature]!s}, which scaling leaves outside {encoded.dtype}'s range."
     )
 
 

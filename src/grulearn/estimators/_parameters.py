@@ -9,6 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from grulearn.spec import DTYPES
+
 __all__ = ["GRUParameters"]
 
 
@@ -32,6 +34,8 @@ class GRUParameters(BaseEstimator):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "dtype": [StrOptions(set(DTYPES))],
+        "checkpoint_steps": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -56,6 +60,8 @@ class GRUParameters(BaseEstimator):
         validation_fraction: float = 0.1,
         n_iter_no_change: float = 20,
         tol: float = 1e-4,
+        dtype: str = "float32",
+        checkpoint_steps: int | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -76,6 +82,8 @@ class GRUParameters(BaseEstimator):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.dtype = dtype
+        self.checkpoint_steps = checkpoint_steps
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state

@@ -112,7 +112,7 @@ def _restore(estimator: BaseGRU, arrays: Mapping[str, NDArray[Any]], metadata: M
     spec = NetworkSpec.from_dict(metadata["spec"])
     shapes = parameter_shapes(spec)
     # Shapes are compared before anything is built: a damaged size could ask for all memory.
-    weights = flatten({name: arrays[name] for name in shapes}, shapes)
+    weights = flatten({name: arrays[name] for name in shapes}, shapes, spec.dtype)
     if not np.isfinite(weights).all():
         raise ValueError("the weights hold NaN or infinity")
     for prefix, size in ((_INPUT, spec.input.n_features), (_TARGET, spec.head.n_outputs)):

@@ -71,9 +71,20 @@ class GRURegressor(RegressorMixin, BaseGRU):
         `early_stopping` only.
     tol : float, default=1e-4
         Least improvement of the validation loss that counts, in the units of `validation_scores_`.
+    dtype : {"float32", "float64"}, default="float32"
+        What the network computes in, and holds its weights in. Inputs and targets of either are taken,
+        and scaled in float64 before they are rounded to it. float64 takes twice the memory and two to
+        three times the time; it is for comparing gradients, or where seven digits are too few.
+    checkpoint_steps : int or None, default=None
+        Train long sequences in little memory: keep the gates of at most this many steps and recompute
+        the others in the backward pass. Beyond inputs and outputs, a batch takes 5 floats for each step
+        of each sequence and each hidden unit, in every layer and direction; with `checkpoint_steps` it
+        takes 1, and 4 more for the steps kept. The price is one more forward pass, up to a third more
+        time. None keeps all. Results have the same bits.
     n_jobs : int or None, default=None
-        Number of threads; results do not depend on it. None means all cores that the process may use,
-        and 1 inside a joblib worker; -1 means all, -2 all but one.
+        Number of threads; results do not depend on it, and 1 starts none. None means all cores that the
+        process may use, by its affinity and its container's quota, and 1 inside a joblib or loky worker;
+        -1 means all, -2 all but one.
     verbose : int or bool, default=0
         1 prints how the data was read and up to about 100 lines on the epochs, 2 every epoch.
     random_state : int, RandomState instance or None, default=None
@@ -82,9 +93,10 @@ class GRURegressor(RegressorMixin, BaseGRU):
 
     Attributes
     ----------
-    weights_ : dict of str to ndarray of float32
+    weights_ : dict of str to ndarray of float32 or float64
         In the names and shapes of torch.nn.GRU (``weight_ih_l0`` and so on), and ``head.weight``,
-        ``head.bias`` of the linear layer, whose output is in the scaled target's units. Read-only copies.
+        ``head.bias`` of the linear layer, whose output is in the scaled target's units. Read-only copies,
+        of the `dtype` that the fit had.
     loss_curve_ : list of float
         Training loss of each epoch: mean over its batches, each measured before its update. In the
         units that the network sees, those of the scaled target; see `target_scale_`.

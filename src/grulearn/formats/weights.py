@@ -96,7 +96,7 @@ def parameter_shapes(spec: NetworkSpec) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def flatten(weights: Mapping[str, ArrayLike], shapes: Shapes) -> NDArray[np.float32]:
+def flatten(weights: Mapping[str, ArrayLike], shapes: Shapes, dtype: str = "float32") -> NDArray[Any]:
     """Join named weights into the flat vector of the native core.
 
     Parameters
@@ -105,10 +105,12 @@ def flatten(weights: Mapping[str, ArrayLike], shapes: Shapes) -> NDArray[np.floa
         Exactly the names of `shapes`, in any order. Torch tensors are taken as well.
     shapes : mapping of str to tuple of int
         What `parameter_shapes` or `cell_parameter_shapes` returned.
+    dtype : {"float32", "float64"}, default="float32"
+        What the network computes in; wider weights are rounded to it.
 
     Returns
     -------
-    ndarray of float32, shape (n_parameters,)
+    ndarray of `dtype`, shape (n_parameters,)
         A new array; it shares no memory with `weights`.
 
     Raises
@@ -125,7 +127,7 @@ def flatten(weights: Mapping[str, ArrayLike], shapes: Shapes) -> NDArray[np.floa
     array([1., 2., 3.], dtype=float32)
     """
     _check_names(weights, shapes)
-    flat = np.empty(sum(math.prod(shape) for shape in shapes.values()), dtype=np.float32)
+    flat = np.empty(sum(math.prod(shape) for shape in shapes.values()), dtype=dtype)
     offset = 0
     for name, shape in shapes.items():
         values = _as_real_array(name, weights[name])
@@ -261,7 +263,7 @@ def _check_names(weights: Mapping[str, ArrayLike], shapes: Shapes) -> None:
 def _as_real_array(name: str, value: Any) -> NDArray[Any]:
     if hasattr(value, "detach"):
         # A torch tensor. NumPy reads none that is on a GPU, in a graph or bfloat16.
-        value = value.detach().cpu().float()
+        value = value.detach().cpu().double()
     values = np.asarray(value)
     if values.dtype.kind not in "fiub":
         raise TypeError(f"weights: {name} must hold real numbers, got an array of {values.dtype}")

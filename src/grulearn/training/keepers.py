@@ -6,9 +6,8 @@ import math
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from grulearn.engines import Engine
+from grulearn.engines import Engine, FloatArray
 
 __all__ = ["BestOnValidation", "Keeper", "LastWeights"]
 
@@ -52,7 +51,7 @@ class BestOnValidation:
         self._engine = engine
         self._patience, self._tol = patience, tol
         self._initial = engine.parameters()
-        self._best: NDArray[np.float32] | None = None
+        self._best: FloatArray | None = None
         self._best_loss = math.inf
         self._reference = math.inf  # what has to be undercut by more than tol
         self._n_without_improvement = 0
@@ -114,7 +113,7 @@ class LastWeights:
         self._safe_iter = 0
         self._safe_loss = math.inf
         self._best_loss = math.inf
-        self._candidate: NDArray[np.float32] | None = None
+        self._candidate: FloatArray | None = None
         self.kept_iter = 0
 
     def before_epoch(self, epoch: int) -> None:
