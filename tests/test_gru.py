@@ -166,15 +166,25 @@ def test_bad_calls_say_what_was_expected(arguments, message):
 
 def test_bad_steps_say_what_was_expected():
     gru = GRU(random_weights(3, CellSpec(4)))
-    with pytest.raises(ValueError, match=r"x_t: expected shape \(sequences, 3\), got \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"x_t: expected shape \(sequences, 3\) or \(3,\), got \(2, 4\)"):
         gru.step(np.zeros((2, 4)))
-    with pytest.raises(ValueError, match=r"h must have shape \(1, 2, 4\), got \(1, 3, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"h: expected shape \(1, 2, 4\) for x_t of shape \(2, 3\), got \(1, 3, 4\)"
+    ):
         gru.step(np.zeros((2, 3)), np.zeros((1, 3, 4)))
-    with pytest.raises(ValueError, match=r"out must have shape \(1, 2, 4\), got \(1, 2, 5\)"):
+    with pytest.raises(ValueError, match=r"out: expected shape \(1, 2, 4\), got \(1, 2, 5\)"):
         gru.step(np.zeros((2, 3)), out=np.zeros((1, 2, 5), np.float32))
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="out: expected a writable C-contiguous float32 array, got float64"):
         gru.step(np.zeros((2, 3)), out=np.zeros((1, 2, 4)))
-    with pytest.raises(ValueError, match=r"h: expected 3 axes for x_t of shape \(2, 3\), got \(2, 4\)"):
+    with pytest.raises(TypeError, match="got float32, not contiguous"):
+        gru.step(np.zeros((2, 3)), out=np.zeros((1, 2, 8), np.float32)[..., ::2])
+    locked = np.zeros((1, 2, 4), np.float32)
+    locked.flags.writeable = False
+    with pytest.raises(TypeError, match="got float32, read-only"):
+        gru.step(np.zeros((2, 3)), out=locked)
+    with pytest.raises(
+        ValueError, match=r"h: expected shape \(1, 2, 4\) for x_t of shape \(2, 3\), got \(2, 4\)"
+    ):
         gru.step(np.zeros((2, 3)), np.zeros((2, 4)))
     with pytest.raises(TypeError, match="out: expected a float32 array to write to, got list"):
         gru.step(np.zeros(3), out=[1])
@@ -183,6 +193,49 @@ def test_bad_steps_say_what_was_expected():
     both = GRU(random_weights(3, CellSpec(4, bidirectional=True)))
     with pytest.raises(ValueError, match="its reverse direction needs the end first"):
         both.step(np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_a_step_takes_any_array_and_gives_the_same_bits(dtype, num_layers):
+    gru = GRU(random_weights(3, CellSpec(5, num_layers=num_layers)), dtype=dtype)
+    rng = np.random.default_rng(0)
+    x, h = rng.normal(size=(4, 3)).astype("f4"), rng.normal(size=(num_layers, 4, 5)).astype("f4")
+    expected = gru.step(x.astype(dtype), h.astype(dtype))  # exactly what the core takes
+    assert expected.dtype == dtype
+    out = np.empty_like(expected)
+    assert gru.step(x.astype(dtype), h.astype(dtype), out) is out
+    np.testing.assert_array_equal(out, expected)
+    strange = [
+        (x.astype("f8"), h.astype("f8")),
+        (x.astype(">f4"), h.astype(">f8")),
+        (x.tolist(), h.tolist()),
+        (np.asfortranarray(x), np.asfortranarray(h)),
+        (np.repeat(x, 2, axis=1)[:, ::2], h[:, ::-1][:, ::-1]),
+        (x.view(np.ma.MaskedArray), h),
+    ]
+    for given in strange:
+        np.testing.assert_array_equal(gru.step(*given), expected)
+    for i in range(4):
+        np.testing.assert_array_equal(gru.step(x[i], h[:, i]), expected[:, i])
+    np.testing.assert_array_equal(gru.step(x), gru.step(x, np.zeros_like(h)))
+    np.testing.assert_array_equal(gru.step(x[0].astype(dtype)), gru.step(x[0], np.zeros_like(h[:, 0])))
+
+
+def test_a_step_may_write_over_what_it_reads():
+    gru = GRU(random_weights(4, CellSpec(4, num_layers=2)))
+    rng = np.random.default_rng(0)
+    memory = rng.normal(size=200).astype(np.float32)
+    x = rng.normal(size=(3, 4)).astype(np.float32)
+    for shift in (0, 1, 7, 12, 24):
+        copy = memory.copy()
+        h = copy[shift : shift + 24].reshape(2, 3, 4)
+        expected = gru.step(x, h.copy())
+        np.testing.assert_array_equal(gru.step(x, h, copy[:24].reshape(2, 3, 4)), expected)
+    copy = memory.copy()
+    inputs = copy[20:32].reshape(3, 4)
+    expected = gru.step(inputs.copy())
+    np.testing.assert_array_equal(gru.step(inputs, None, copy[:24].reshape(2, 3, 4)), expected)
 
 
 def test_nothing_to_do():

@@ -1,11 +1,6 @@
 // The backward step: dh as a product of the next step's gate gradients with U transposed, and this step's gate
 // gradients in the same tile, while dh is still in registers.
 
-// A product tile has one sum per row and panel: R rows by two panels keep the loads of broadcasts below the FMAs.
-struct ProductTiles {
-    static constexpr int panels(int rows) { return rows * 2 > kTileRows ? 2 : 4; }
-};
-
 // Memory that a tile reads at its end, fetched piece by piece while it multiplies: R rows of P panels of saved gates
 // come from beyond the L2 at large sizes, and waiting for them took a tenth of a training step.
 template <int P>

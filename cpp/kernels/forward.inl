@@ -19,6 +19,11 @@ struct ForwardTiles {
     static constexpr int panels(int rows) { return rows * 2 > kTileRows ? 1 : rows * 4 > kTileRows ? 2 : 4; }
 };
 
+// Panels of a tile with one sum for each row and panel: two at least keep the loads of broadcasts below the FMAs.
+struct ProductTiles {
+    static constexpr int panels(int rows) { return rows * 2 > kTileRows ? 2 : 4; }
+};
+
 // acc[row][panel][First + g] += rows[row][k] * w[panel][k][First + g] over k.
 template <int First, int Count, int R, int P, int G>
 GRULEARN_INLINE void multiply(vec (&acc)[R][P][G], const real* const* rows, int64_t inputs, const real* w,
@@ -253,7 +258,7 @@ struct ResetBeforeGates : ForwardTiles {
 };
 
 // reset_after=False, second phase: n from r * h, and the new state.
-struct ResetBeforeState : ForwardTiles {
+struct ResetBeforeState : ProductTiles {
     template <int R, int P>
     GRULEARN_INLINE void tile(const ForwardStep& a, int64_t row, int64_t panel) {
         const int64_t u_stride = a.shape.hidden * 3 * V;

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <mutex>
 #include <string>
@@ -273,14 +274,30 @@ Pool& pool() {
     return *existing;
 }
 
-// Cores' worth of time that the cgroup (v2, then v1) grants; 0: no limit.
-double cgroup_quota() {
+// Cores' worth of time that a cgroup (v2) of this folder grants; 0: no limit.
+double quota_of(const std::string& folder) {
     std::string quota;
     double period = 0.0;
-    if (std::ifstream file("/sys/fs/cgroup/cpu.max"); file >> quota >> period && quota != "max" && period > 0.0) {
-        return std::stod(quota) / period;
+    if (std::ifstream file(folder + "/cpu.max"); file >> quota >> period && quota != "max" && period > 0.0) {
+        return std::strtod(quota.c_str(), nullptr) / period;
     }
-    double limit = 0.0;
+    return 0.0;
+}
+
+// The least of this process's cgroup and those above it (v2), or that of v1; 0: no limit.
+double cgroup_quota() {
+    const std::string root = "/sys/fs/cgroup";
+    double least = quota_of(root);
+    std::ifstream own("/proc/self/cgroup");
+    for (std::string line; std::getline(own, line);) {
+        if (line.rfind("0::/", 0) != 0) continue;
+        for (std::string path = line.substr(3); path.size() > 1; path.resize(path.rfind('/'))) {
+            const double quota = quota_of(root + path);
+            if (quota > 0.0) least = least > 0.0 ? std::min(least, quota) : quota;
+        }
+    }
+    if (least > 0.0) return least;
+    double limit = 0.0, period = 0.0;
     std::ifstream limit_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
     std::ifstream period_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
     if (limit_file >> limit && period_file >> period && limit > 0.0 && period > 0.0) return limit / period;
@@ -295,7 +312,7 @@ int available_cores() {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) cores = std::max(1, CPU_COUNT(&set));
 #endif
-    const double quota = cgroup_quota();
+    static const double quota = cgroup_quota();  // once: the files take 10 us to read
     return quota > 0.0 ? std::clamp(static_cast<int>(std::ceil(quota)), 1, cores) : cores;
 }
 

@@ -57,6 +57,12 @@ class Network:
         One step of N rows: x (N, F), h and out (L, N, H); out may be h. Allocates nothing.
         """
 
+    def plain_step(self, x: object, h: object | None, out: object | None) -> object:
+        """
+        `step` on arrays of exactly the right kind: x (F,) or (N, F), h and out (L, H) or (L, N, H), or None.
+        Returns out, or a new array for None; returns None, having done nothing, if an array needs converting.
+        """
+
     def predict(self, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_jobs: int) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None))]:
         """The head on the final states, (N, O)."""
 
@@ -83,6 +89,12 @@ class Network64:
     def step(self, x: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], h: Annotated[NDArray[numpy.float64], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], out: Annotated[NDArray[numpy.float64], dict(shape=(None, None, None), order='C', device='cpu')]) -> None:
         """
         One step of N rows: x (N, F), h and out (L, N, H); out may be h. Allocates nothing.
+        """
+
+    def plain_step(self, x: object, h: object | None, out: object | None) -> object:
+        """
+        `step` on arrays of exactly the right kind: x (F,) or (N, F), h and out (L, H) or (L, N, H), or None.
+        Returns out, or a new array for None; returns None, having done nothing, if an array needs converting.
         """
 
     def predict(self, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_jobs: int) -> Annotated[NDArray[numpy.float64], dict(shape=(None, None))]:

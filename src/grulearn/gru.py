@@ -284,27 +284,40 @@ class GRU:
         >>> gru.step([1.0], h, out=h).shape
         (1, 2)
         """
+        after: Any = self._network.plain_step(x_t, h, out)
+        return self._step_of_any(x_t, h, out) if after is None else after
+
+    def _step_of_any(self, x_t: ArrayLike, h: ArrayLike | None, out: NDArray[Any] | None) -> NDArray[Any]:
+        """Do a step whose arrays need converting, or say what is wrong with them."""
         x = _as_real("x_t", x_t, self.dtype)
-        if out is not None and not isinstance(out, np.ndarray):
-            raise TypeError(f"out: expected a {self.dtype} array to write to, got {type(out).__name__}")
-        before = None if h is None else _as_real("h", h, self.dtype)
-        for name, given in (("h", before), ("out", out)):
-            if given is not None and given.ndim != x.ndim + 1:
-                raise ValueError(
-                    f"{name}: expected {x.ndim + 1} axes for x_t of shape {x.shape}, got {given.shape}"
-                )
-        if x.ndim == 1:
-            states = None if before is None else before[:, np.newaxis]
-            target = None if out is None else out[:, np.newaxis]
-            result = self.step(x[np.newaxis], states, target)[:, 0]
-            return result if out is None else out
-        if x.ndim != 2 or x.shape[1] != self.input_size:
-            raise ValueError(f"x_t: expected shape (sequences, {self.input_size}), got {x.shape}")
-        shape = (self.num_layers, x.shape[0], self.hidden_size)
-        before = np.zeros(shape, self.dtype) if before is None else before
+        if x.ndim not in (1, 2) or x.shape[-1] != self.input_size:
+            raise ValueError(
+                f"x_t: expected shape (sequences, {self.input_size}) or ({self.input_size},), got {x.shape}"
+            )
+        shape = (self.num_layers, *x.shape[:-1], self.hidden_size)
+        before = np.zeros(shape, self.dtype) if h is None else _as_real("h", h, self.dtype)
+        if before.shape != shape:
+            raise ValueError(f"h: expected shape {shape} for x_t of shape {x.shape}, got {before.shape}")
+        if out is not None:
+            self._check_output(out, shape)
+            x, before = (a.copy() if np.may_share_memory(a, out) else a for a in (x, before))
+        rows = x.reshape(-1, self.input_size)
+        stacked = (self.num_layers, len(rows), self.hidden_size)
         after = np.empty(shape, self.dtype) if out is None else out
-        self._network.step(x, before, after)
+        self._network.step(rows, before.reshape(stacked), after.reshape(stacked))
         return after
+
+    def _check_output(self, out: NDArray[Any], shape: tuple[int, ...]) -> None:
+        if not isinstance(out, np.ndarray):
+            raise TypeError(f"out: expected a {self.dtype} array to write to, got {type(out).__name__}")
+        if out.dtype != self.dtype or not (out.flags.c_contiguous and out.flags.writeable):
+            raise TypeError(
+                f"out: expected a writable C-contiguous {self.dtype} array, got {out.dtype}"
+                f"{'' if out.flags.c_contiguous else ', not contiguous'}"
+                f"{'' if out.flags.writeable else ', read-only'}"
+            )
+        if out.shape != shape:
+            raise ValueError(f"out: expected shape {shape}, got {out.shape}")
 
     @property
     def _n_states(self) -> int:
