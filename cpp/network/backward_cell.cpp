@@ -25,7 +25,7 @@ public:
           width_(cell.network->kernels().width),
           n_jobs_(n_jobs),
           threads_(worthwhile_threads(n_jobs, 2 * multiply_adds(shape_, plan_.row_steps()))),
-          group_(group_size(plan_.rows, threads_)) {}
+          group_(group_size(shape_, plan_, threads_)) {}
 
     void run() {
         const Chunks& chunks = *gradients_.gates.chunks;

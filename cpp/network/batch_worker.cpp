@@ -116,6 +116,8 @@ void ShardWorker<Real>::head_rows(const Real* targets, std::span<const std::int6
 namespace {
 
 constexpr std::int64_t kMaxSums = 8;  // of gradients, which bounds the threads of small networks
+// Bytes of a cell so small that W, U, U transposed and their gradients share the L2 with a shard's gates.
+constexpr std::int64_t kSmallCell = 448 * 1024;
 
 }  // namespace
 
@@ -133,17 +135,21 @@ void BatchWorker<Real>::plan(const SequencesView<Real>& sequences, std::span<con
 }
 
 template <class Real>
-std::int64_t BatchWorker<Real>::rows_of_a_shard() const {
-    constexpr std::int64_t kTile = 8;                // rows of the largest tile
-    constexpr std::int64_t kMaxCell = 448 * 1024;    // bytes: W, U, U transposed and their gradients share the L2
-    constexpr std::int64_t kMaxGates = 512 * 1024;   // bytes of saved gates that stay in the L2 as well
-    constexpr std::int64_t kMinRowSteps = 128;       // for which adding to dW and dU is worth its while
+std::int64_t BatchWorker<Real>::largest_cell() const {
     std::int64_t largest = 0;
     for (const CellLayout& cell : network_.layout().cells) largest = std::max(largest, cell.size);
+    return largest * static_cast<std::int64_t>(sizeof(Real));
+}
+
+template <class Real>
+std::int64_t BatchWorker<Real>::rows_of_a_shard() const {
+    constexpr std::int64_t kTile = 8;               // rows of the largest tile
+    constexpr std::int64_t kMaxGates = 512 * 1024;  // bytes of saved gates that stay in the L2
+    constexpr std::int64_t kMinRowSteps = 128;      // for which adding to dW and dU is worth its while
     const std::int64_t total = whole_.row_steps();
-    if (largest * static_cast<std::int64_t>(sizeof(Real)) > kMaxCell || total == 0) {
-        return std::max<std::int64_t>(1, whole_.rows);
-    }
+    if (total == 0) return std::max<std::int64_t>(1, whole_.rows);
+    // Weights from beyond the L2 are read once a step for all rows of a shard: then it needs many.
+    if (largest_cell() > kSmallCell) return largest_cell() > 2 * 1024 * 1024 ? 8 * kTile : 4 * kTile;
     const std::int64_t even = total / kMaxSums;
     const auto gates = static_cast<std::int64_t>(4 * sizeof(Real)) * network_.config().hidden_size;
     const std::int64_t wanted = std::max(kMinRowSteps, std::min(even, kMaxGates / gates));
@@ -157,7 +163,10 @@ LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Real*
     const auto shards = static_cast<std::int64_t>(shards_.size());
     const std::int64_t sums = std::min(shards, kMaxSums);
     const std::int64_t size = network_.layout().packed_size;
-    const int threads = shards == 1 ? 1 : worthwhile_threads(n_jobs_, 3 * whole_.row_steps() * size);
+    const int all = worthwhile_threads(n_jobs_, 3 * whole_.row_steps() * size);
+    // Fewer shards than threads: one shard after the other, with all threads, if its steps have work for them.
+    const bool together = sums < all && (shards == 1 || largest_cell() > kSmallCell);
+    const int threads = together ? 1 : all;
     partial_.resize((sums - 1) * size);
     losses_.assign(static_cast<std::size_t>(shards), 0.0);
     while (workers_.size() < static_cast<std::size_t>(threads)) {
@@ -170,8 +179,7 @@ LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Real*
         ShardWorker<Real>& worker = *workers_[static_cast<std::size_t>(thread)];
         for (std::int64_t i = shards * sum / sums; i < shards * (sum + 1) / sums; ++i) {
             const auto at = static_cast<std::size_t>(i);
-            losses_[at] =
-                worker.run(shards_[at], sequences, targets, batch, transposed_, own, shards == 1 ? n_jobs_ : 1);
+            losses_[at] = worker.run(shards_[at], sequences, targets, batch, transposed_, own, together ? n_jobs_ : 1);
         }
     });
     for_parameter_blocks(worthwhile_threads(n_jobs_, sums * size), size, [&](std::int64_t begin, std::int64_t end) {

@@ -37,8 +37,7 @@ private:
 };
 
 // A batch cut into shards of rows: forward, head and backward of a shard find each other's results in the cache, and
-// threads meet only once a batch. A large cell leaves no room there; then one shard has all rows, and all threads. Cut
-// by the shapes of data and network only.
+// threads meet only once a batch. Cut by the shapes of data and network only.
 template <class Real>
 class BatchWorker {
 public:
@@ -54,6 +53,7 @@ public:
                 Real* gradients);
 
 private:
+    [[nodiscard]] std::int64_t largest_cell() const;  // bytes of parameters
     [[nodiscard]] std::int64_t rows_of_a_shard() const;
 
     const Network<Real>& network_;

@@ -47,7 +47,7 @@ struct CellData {
 // Rows that one thread takes through all steps at a time: whole tiles of any instruction set, few enough that every
 // thread gets some. The results do not depend on it.
 constexpr std::int64_t kMaxGroup = 64;
-std::int64_t group_size(std::int64_t rows, int threads);
+std::int64_t group_size(const CellShape& shape, const BatchPlan& plan, int threads);
 
 // body(begin, end) for blocks of rows, cut by the number of rows alone.
 template <class Body>

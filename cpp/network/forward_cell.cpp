@@ -37,17 +37,23 @@ bool CellData<Real>::previous_rows(const Cell<Real>& cell, std::int64_t step, st
     return true;
 }
 
-std::int64_t group_size(std::int64_t rows, int threads) {
+std::int64_t group_size(const CellShape& shape, const BatchPlan& plan, int threads) {
     if (threads <= 1) return kMaxGroup;
-    const std::int64_t pieces = std::int64_t{4} * threads;  // sequences of unequal length need some to even out
-    const std::int64_t even = (rows + pieces - 1) / pieces;
+    // Sequences of unequal length need several groups a thread to even out. Each reads all weights at every step, so
+    // those of a large cell should be few.
+    constexpr std::int64_t kLargeCell = 64 * 1024;  // weights of a gate: beyond the L2
+    const bool even_lengths = plan.rows == 0 || plan.length.back() == plan.steps;
+    const bool large = shape.hidden * (shape.inputs + shape.hidden) >= kLargeCell;
+    const std::int64_t pieces = threads * (!large ? 4 : even_lengths ? 1 : 2);
+    const std::int64_t even = (plan.rows + pieces - 1) / pieces;
     return std::clamp<std::int64_t>((even + 7) / 8 * 8, 8, kMaxGroup);
 }
 
 bool works_in_team(const CellShape& shape, std::int64_t rows, int threads) {
     constexpr std::int64_t kWeights = 20 * 1024;  // of a gate: less work a step than meeting costs
     const std::int64_t tiles = (rows + 7) / 8;
-    return threads > 1 && 2 * tiles <= threads && shape.hidden * (shape.inputs + shape.hidden) >= kWeights;
+    return threads > 1 && rows <= kMaxGroup && 2 * tiles <= threads &&
+           shape.hidden * (shape.inputs + shape.hidden) >= kWeights;
 }
 
 StepPart team_part(const CellShape& shape, const Team& team, int thread) {
@@ -207,10 +213,11 @@ void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, const Gate
     const bool keeps_gates = gates != nullptr && gates->keeps_all();
     const ForwardStep<Real> common = common_step(cell);
     const int threads = worthwhile_threads(n_jobs, multiply_adds(common.shape, plan.row_steps()));
-    const std::int64_t group = group_size(plan.rows, threads);
+    const bool team_work = works_in_team(common.shape, plan.active[0], threads);
+    const std::int64_t group = team_work ? plan.active[0] : group_size(common.shape, plan, threads);
     ResetBeforeScratch<Real> scratch(cell, keeps_gates, threads, group);
     const ForwardRows<Real> rows(cell, data, keeps_gates ? gates : nullptr);
-    if (works_in_team(common.shape, plan.active[0], threads)) {
+    if (team_work) {
         in_team(threads, [&](Team& team, int thread) {
             ForwardStep<Real> step = common;
             scratch.give(step, 0);

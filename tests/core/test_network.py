@@ -209,7 +209,7 @@ def test_a_tape_keeps_its_network_alive(make_case, dtype):
 
 
 @pytest.mark.parametrize("reset_after", [True, False])
-@pytest.mark.parametrize("lengths", [[40], [9, 9, 4, 1], [3, 0, 12, 12, 12, 7, 1]])
+@pytest.mark.parametrize("lengths", [[40], [9, 9, 4, 1], [3, 0, 12, 12, 12, 7, 1], [2, 3] * 10])
 def test_few_rows_of_a_large_cell_are_shared_by_panels(make_case, isa, lengths, reset_after):
     # Threads then work on the same steps and meet after each; 150 units are no multiple of any vector.
     case = make_case(7, CellSpec(150, reset_after=reset_after), lengths, with_h0=True, isa=isa)

@@ -198,6 +198,28 @@ def test_threads_do_not_change_a_bit(build_network, isa, dtype):
         np.testing.assert_array_equal(parameters, results[0][1])
 
 
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_large_cells_are_trained_in_shards_too(build_network, isa, dtype, reset_after):
+    # 75 sequences are three shards of 32: two threads share the shards, five share the steps of each.
+    cell = CellSpec(210, reset_after=reset_after)
+    results = []
+    for n_jobs in (1, 2, 5):
+        problem = Problem(build_network, cell, isa, dtype, n=75)
+        problem.start *= 0.2  # so many units with weights of 0.4 would multiply every rounding
+        trainer = problem.trainer(batch_size=75, n_jobs=n_jobs, checkpoint_steps=2 if n_jobs == 2 else 0)
+        loss, _ = trainer.accumulate(np.arange(75))
+        results.append((loss, trainer.gradients()))
+    for loss, gradients in results[1:]:
+        assert loss == results[0][0]
+        np.testing.assert_array_equal(gradients, results[0][1])
+    expected_loss, expected = problem.reference(np.arange(75))
+    assert loss == pytest.approx(expected_loss, rel=LOSS_TOLERANCE[dtype])
+    actual = unflatten(gradients, parameter_shapes(problem.spec))
+    for name, gradient in expected.items():
+        scale = np.abs(gradient).max()
+        assert np.abs(actual[name] - gradient).max() <= GRADIENT_TOLERANCE[dtype] * scale, name
+
+
 def test_an_empty_order_does_nothing(build_network):
     problem = Problem(build_network, CellSpec(5))
     trainer = problem.trainer()
