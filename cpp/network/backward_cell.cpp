@@ -110,6 +110,11 @@ private:
             const auto next = gradients_.gates.at(t + 1, begin);
             step.next_gates = next.gates;
             step.next_panel = next.panel;
+            if (part.first_phase && part.panel_end - part.panel_begin < shape_.panels) {
+                for (std::int64_t panel = 0; panel < shape_.panels; ++panel) {
+                    fetch(next.gates + panel * next.panel, step.rows * gradients_.gates.unit);
+                }
+            }
         } else {
             step.first = true;
             if (gradients_.final_states.base != nullptr) {

@@ -161,9 +161,12 @@ template <class Real>
 LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Real* targets,
                                std::span<const std::int64_t> batch, Real* gradients) {
     const auto shards = static_cast<std::int64_t>(shards_.size());
-    const std::int64_t sums = std::min(shards, kMaxSums);
     const std::int64_t size = network_.layout().packed_size;
-    const int all = worthwhile_threads(n_jobs_, 3 * whole_.row_steps() * size);
+    const std::int64_t work = 3 * whole_.row_steps() * size;  // multiply-adds, about
+    // Each sum that another core has made costs its way through the caches.
+    constexpr std::int64_t kWorkOfASum = 3'000'000;
+    const std::int64_t sums = std::min(shards, std::clamp<std::int64_t>(work / kWorkOfASum, 1, kMaxSums));
+    const int all = worthwhile_threads(n_jobs_, work);
     // Fewer shards than threads: one shard after the other, with all threads, if its steps have work for them.
     const bool together = sums < all && (shards == 1 || largest_cell() > kSmallCell);
     const int threads = together ? 1 : all;

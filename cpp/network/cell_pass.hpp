@@ -70,6 +70,13 @@ void for_parameter_blocks(int threads, std::int64_t size, const Body& body) {
 bool works_in_team(const CellShape& shape, std::int64_t rows, int threads);
 StepPart team_part(const CellShape& shape, const Team& team, int thread);
 
+// Asks for memory that another core has just written: all of it at once, instead of a wait for each line in turn.
+template <class Real>
+void fetch(const Real* from, std::int64_t count) {
+    constexpr std::int64_t kLine = 64 / sizeof(Real);
+    for (std::int64_t i = 0; i < count; i += kLine) __builtin_prefetch(from + i);
+}
+
 // Threads worth waking for so many multiply-adds: waking one costs about as much as 250,000 of them.
 int worthwhile_threads(int n_jobs, std::int64_t multiply_adds);
 std::int64_t multiply_adds(const CellShape& shape, std::int64_t row_steps);

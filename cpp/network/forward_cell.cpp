@@ -128,6 +128,7 @@ public:
         step.x = x;
         step.out = out;
         const StepPart own = step.part;
+        const bool shared = own.panel_end - own.panel_begin < step.shape.panels;
         const bool ahead_pays = std::min(begin + size, plan_.active[0]) - begin < kFewRows &&
                                 step.shape.hidden * (step.shape.inputs + step.shape.hidden) > kFitsL1;
         InputsAhead ahead;
@@ -142,6 +143,9 @@ public:
                 const auto place = gates_->at(t, begin);
                 step.gates = place.gates;
                 step.gates_panel = place.panel;
+            }
+            if (shared && step.h != nullptr) {
+                for (std::int64_t i = 0; i < step.rows; ++i) fetch(h[i], step.shape.hidden);
             }
             step.part = own;
             if (ahead_pays) take_ahead(step, ahead, t, begin, kFewRows - 1);

@@ -30,8 +30,11 @@ using Clock = std::chrono::steady_clock;
 // microseconds and a wake-up costs 5-50 us; longer polling would steal time from other processes.
 constexpr std::chrono::microseconds kPolling{50};
 
-// A team waits so long for its members: as long as waking one takes.
-constexpr std::chrono::microseconds kGathering{50};
+// A team waits so long for its members: waking one takes 5-50 us, from a deep sleep more.
+constexpr std::chrono::microseconds kGathering{200};
+
+// A thread that waits longer than this for the others may have to do with a busy machine.
+constexpr std::chrono::microseconds kLate{300};
 
 // A thread without work waits this long before it takes over another's items: their rows are in the other's cache, and
 // fetching them costs more than a wait of a few microseconds.
@@ -44,20 +47,22 @@ void pause() {
 }
 
 // Waits for `value` to become other than `seen`: busily for some microseconds, then yielding the core at every look (on
-// a busy machine the one that is waited for may need it), then asleep. Returns whether it had to sleep.
+// a busy machine the one that is waited for may need it), then asleep. Returns how long, if it had to yield.
 template <class T>
-bool wait_for_change(const std::atomic<T>& value, T seen) {
+Clock::duration wait_for_change(const std::atomic<T>& value, T seen) {
     for (int i = 0; i < 200; ++i) {
-        if (value.load(std::memory_order_acquire) != seen) return false;
+        if (value.load(std::memory_order_acquire) != seen) return {};
         if (i >= 64) pause();
     }
-    const auto until = Clock::now() + kPolling;
+    const auto begin = Clock::now();
+    auto now = begin;
     do {
-        if (value.load(std::memory_order_acquire) != seen) return false;
+        if (value.load(std::memory_order_acquire) != seen) return now - begin;
         std::this_thread::yield();
-    } while (Clock::now() < until);
+        now = Clock::now();
+    } while (now < begin + kPolling);
     value.wait(seen, std::memory_order_acquire);
-    return true;
+    return Clock::now() - begin;
 }
 
 // Items [next, end) that belong to one thread; others may take them once they have none left.
@@ -70,11 +75,12 @@ class Pool {
 public:
     void run(int threads, std::int64_t items, detail::LoopBody body, const void* context) {
         const std::unique_lock lock(in_use_, std::try_to_lock);
-        if (!lock) {
+        if (!lock || crowded()) {
             for (std::int64_t item = 0; item < items; ++item) body(context, item, 0);
             return;
         }
         threads = std::min(threads, kMaxThreads);
+        const auto begin = Clock::now();
         body_ = body;
         for (int t = 0; t < threads; ++t) {
             shares_[t].begin = items * t / threads;
@@ -84,12 +90,16 @@ public:
         open(threads, context);
         work(0);
         // Workers that have not joined by now are not waited for: one that lost its core would cost milliseconds.
+        const auto end = Clock::now();
         wait_for_leavers(joined_.exchange(kClosed, std::memory_order_acq_rel));
+        // Items of unequal size leave a thread waiting as well, but hardly for four times what it worked itself.
+        const auto waited = Clock::now() - end;
+        back_off(waited > kLate && waited > 4 * (end - begin));
     }
 
     void run_team(int threads, detail::TeamBody body, const void* context) {
         const std::unique_lock lock(in_use_, std::try_to_lock);
-        if (!lock || Clock::now() < crowded_until_) {
+        if (!lock || crowded()) {
             Team alone(1);
             body(context, alone, 0);
             return;
@@ -105,11 +115,13 @@ public:
         // One that joined becomes a member, or saw that it came too late and leaves.
         while (members_.load(std::memory_order_acquire) + left_.load(std::memory_order_acquire) < joined) pause();
         Team team(members_.load(std::memory_order_acquire) + 1);
+        const auto begin = Clock::now();
         team_.store(&team, std::memory_order_release);
         body(context, team, 0);
         wait_for_leavers(joined);
         team_body_ = nullptr;
-        back_off(team.late() || team.size() < threads);
+        const auto took = Clock::now() - begin;
+        back_off(team.size() < threads || (took > kLate && 2 * team.waited() > took));
     }
 
 private:
@@ -136,16 +148,18 @@ private:
     }
 
     // Threads that had to wait long for each other share their cores with somebody: a thread alone is faster then, and
-    // much steadier. Tried again after a while that doubles each time.
+    // much steadier. Tried again after a while that doubles each time; at most 100 ms, as the others may be gone.
     void back_off(bool late) {
-        constexpr std::chrono::milliseconds kFirst{20}, kLongest{1000};
+        constexpr std::chrono::microseconds kFirst{10'000}, kLongest{100'000};
         if (!late) {
-            crowded_for_ = std::chrono::milliseconds{0};
+            crowded_for_ /= 2;
             return;
         }
         crowded_for_ = std::clamp(2 * crowded_for_, kFirst, kLongest);
         crowded_until_ = Clock::now() + crowded_for_;
     }
+
+    [[nodiscard]] bool crowded() const { return crowded_for_.count() > 0 && Clock::now() < crowded_until_; }
 
     void work_in_team() {
         const int thread = members_.fetch_add(1, std::memory_order_acq_rel) + 1;
@@ -249,7 +263,7 @@ private:
     std::atomic<Team*> team_{nullptr};
     std::atomic<int> members_{0};
     Clock::time_point crowded_until_{};
-    std::chrono::milliseconds crowded_for_{0};
+    std::chrono::microseconds crowded_for_{0};
     const void* context_ = nullptr;
     std::atomic<int> threads_{0};
     Share shares_[kMaxThreads];
@@ -323,8 +337,9 @@ void Team::meet() {
         arrived_.store(0, std::memory_order_relaxed);
         meetings_.store(seen + 1, std::memory_order_release);
         meetings_.notify_all();
-    } else if (wait_for_change(meetings_, seen)) {
-        late_.store(true, std::memory_order_relaxed);
+    } else {
+        const auto waited = wait_for_change(meetings_, seen);
+        if (waited.count() > 0) waited_.fetch_add(waited.count(), std::memory_order_relaxed);
     }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 namespace grulearn {
@@ -24,14 +25,16 @@ public:
     [[nodiscard]] int size() const { return size_; }
     // Returns once all threads of the team have called it as often.
     void meet();
-    // Whether one ever had to wait long.
-    [[nodiscard]] bool late() const { return late_.load(std::memory_order_relaxed); }
+    // How long its threads have waited for others that were not just about to come.
+    [[nodiscard]] std::chrono::steady_clock::duration waited() const {
+        return std::chrono::steady_clock::duration(waited_.load(std::memory_order_relaxed));
+    }
 
 private:
     int size_;
     alignas(64) std::atomic<int> arrived_{0};
     alignas(64) std::atomic<unsigned> meetings_{0};
-    std::atomic<bool> late_{false};
+    std::atomic<std::chrono::steady_clock::rep> waited_{0};
 };
 
 // Calls body(team, thread) on up to `threads` threads at once, thread < team.size(). The team has one thread where no
