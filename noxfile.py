@@ -7,6 +7,7 @@ makes it) `nox --no-venv --no-install` runs the same checks without another inst
 from __future__ import annotations
 
 import filecmp
+import re
 import shutil
 import sys
 import tempfile
@@ -17,7 +18,7 @@ import nox
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["tests", "tests_torch", "lint", "types", "stubs", "docs"]
+nox.options.sessions = ["tests", "tests_torch", "native_tests", "lint", "types", "stubs", "docs"]
 
 # Compiler warnings are errors where a check builds the core. A plain install stays lenient: a compiler newer
 # than this project may know new warnings, and nobody should be kept from installing by them.
@@ -88,6 +89,48 @@ def stubs(session: nox.Session) -> None:
 
 
 @nox.session
+def native_tests(session: nox.Session) -> None:
+    """Test the core without Python (tests/native), and what its kernel objects export."""
+    program = _build_native(session, "native")
+    _check_exports(session, program.parents[2])
+    session.run(str(program), _native_cases(session), external=True)
+
+
+@nox.session
+def sanitizers(session: nox.Session) -> None:
+    """Run the native tests under the address, undefined-behaviour and thread sanitizers."""
+    for sanitizer in ("address", "undefined", "thread"):
+        flags = f"-DCMAKE_CXX_FLAGS=-fsanitize={sanitizer} -fno-sanitize-recover=all -g1"
+        program = _build_native(session, f"native-{sanitizer}", flags)
+        # Everything is several times slower there; the quick cases run the same code.
+        session.run(str(program), _native_cases(session), "--quick", external=True)
+
+
+@nox.session
+def kernels_aarch64(session: nox.Session) -> None:
+    """Cross-compile the native tests for aarch64 and run the quick ones in an emulator."""
+    _need(session, "aarch64-linux-gnu-g++", "g++-aarch64-linux-gnu")
+    _need(session, "qemu-aarch64", "qemu-user")
+    program = _build_native(
+        session,
+        "native-aarch64",
+        "-DCMAKE_SYSTEM_NAME=Linux",
+        "-DCMAKE_SYSTEM_PROCESSOR=aarch64",
+        "-DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++",
+        "-DCMAKE_EXE_LINKER_FLAGS=-static",
+    )
+    session.run("qemu-aarch64", str(program), _native_cases(session), "--quick", external=True)
+
+
+@nox.session
+def instruction_counts(session: nox.Session) -> None:
+    """Compare the kernels' instruction counts with tests/native/instruction_counts.toml."""
+    _need(session, "valgrind", "valgrind")
+    program = _build_native(session, "native")
+    session.run("python", "tests/native/count_instructions.py", str(program))
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation into docs/_build/html; a warning is an error."""
     session.install(".[docs]")
@@ -119,5 +162,52 @@ def _extra(name: str) -> list[str]:
 def _cpp_files() -> list[str]:
     """Return every C++ source of the project."""
     endings = {".cpp", ".hpp", ".h", ".inl"}
-    found = (path for room in ("cpp", "bindings") for path in Path(room).rglob("*"))
+    found = (path for room in ("cpp", "bindings", "tests/native") for path in Path(room).rglob("*"))
     return sorted(str(path) for path in found if path.suffix in endings)
+
+
+def _need(session: nox.Session, command: str, package: str) -> None:
+    """Stop the session if a command is missing, and say what to install."""
+    if shutil.which(command) is None:
+        session.error(f"{command} is missing; on Debian or Ubuntu: apt install {package}")
+
+
+def _build_native(session: nox.Session, folder: str, *options: str) -> Path:
+    """Build the core and its test program, without Python, in build/; return the program."""
+    session.install("cmake>=3.20", "ninja", "numpy>=2.1")
+    build = Path("build", folder).absolute()
+    switches = [f"-DGRULEARN_{name}=ON" for name in ("CORE_ONLY", "NATIVE_TESTS", "WERROR")]
+    # The cache names tools of an environment that may be gone. (--fresh would remove what is compiled too.)
+    (build / "CMakeCache.txt").unlink(missing_ok=True)
+    session.run("cmake", "-G", "Ninja", "-S", ".", "-B", str(build), *switches, *options, external=True)
+    session.run("cmake", "--build", str(build), external=True)
+    return build / "tests" / "native" / "grulearn_native_tests"
+
+
+def _native_cases(session: nox.Session) -> str:
+    """Compute the cases of the native tests from the specification; return their file."""
+    path = Path("build", "native_cases.bin")
+    session.run("python", "tests/native/make_cases.py", str(path))
+    return str(path)
+
+
+def _check_exports(session: nox.Session, build: Path) -> None:
+    """Fail if a kernel object exports anything but its table.
+
+    The linker keeps one copy of what two objects share, weak symbols above all, and that could be the copy
+    with instructions that the processor does not have.
+    """
+    _need(session, "nm", "binutils")
+    objects = sorted(build.glob("CMakeFiles/grulearn_kernels_*.dir/cpp/kernels/*.o"))
+    if not objects:
+        session.error(
+            f"no kernel objects in {build}; does CMakeLists.txt still name them grulearn_kernels_*?"
+        )
+    for path in objects:
+        command = ("nm", "--demangle", "--defined-only", "--extern-only", str(path))
+        lines = str(session.run(*command, external=True, silent=True)).splitlines()
+        table = (
+            rf"\w+ T grulearn::KernelTable<\w+> const& grulearn::{path.name.split('.')[0]}::table<\w+>\(\)"
+        )
+        if len(lines) != 1 or not re.fullmatch(table, lines[0]):
+            session.error(f"{path} must export its table function alone, but nm shows:\n" + "\n".join(lines))
