@@ -102,7 +102,7 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
              "outputs (sum of lengths, D * H), sequence after sequence, and h_n (L * D, N, H).")
         .def("step", &step<Real>, "x"_a.noconvert(), "h"_a.noconvert(), "out"_a.noconvert(),
              "One step of N rows: x (N, F), h and out (L, N, H); out may be h. Allocates nothing.")
-        .def("plain_step", &plain_step<Real>, "x"_a, "h"_a.none(), "out"_a.none(),
+        .def("plain_step", &plain_step<Real>, "x"_a.none(), "h"_a.none(), "out"_a.none(),
              "`step` on arrays of exactly the right kind: x (F,) or (N, F), h and out (L, H) or (L, N, H), or None.\n"
              "Returns out, or a new array for None; returns None, having done nothing, if an array needs converting.")
         .def("predict", &predict<Real>, "rows"_a.noconvert(), "starts"_a.noconvert(), "lengths"_a.noconvert(),

@@ -190,6 +190,9 @@ def test_bad_steps_say_what_was_expected():
         gru.step(np.zeros(3), out=[1])
     with pytest.raises(ValueError, match="x: expected real numbers, got complex ones"):
         gru(np.zeros((2, 5, 3)) * 1j)
+    for wrong, found in ((None, "None"), (np.zeros(3, "M8[s]"), r"datetime64\[s\]"), (["a"], "<U1")):
+        with pytest.raises(ValueError, match=f"x_t: expected real numbers, got {found}"):
+            gru.step(wrong)
     both = GRU(random_weights(3, CellSpec(4, bidirectional=True)))
     with pytest.raises(ValueError, match="its reverse direction needs the end first"):
         both.step(np.zeros((2, 3)))

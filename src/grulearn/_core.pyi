@@ -57,7 +57,7 @@ class Network:
         One step of N rows: x (N, F), h and out (L, N, H); out may be h. Allocates nothing.
         """
 
-    def plain_step(self, x: object, h: object | None, out: object | None) -> object:
+    def plain_step(self, x: object | None, h: object | None, out: object | None) -> object:
         """
         `step` on arrays of exactly the right kind: x (F,) or (N, F), h and out (L, H) or (L, N, H), or None.
         Returns out, or a new array for None; returns None, having done nothing, if an array needs converting.
@@ -91,7 +91,7 @@ class Network64:
         One step of N rows: x (N, F), h and out (L, N, H); out may be h. Allocates nothing.
         """
 
-    def plain_step(self, x: object, h: object | None, out: object | None) -> object:
+    def plain_step(self, x: object | None, h: object | None, out: object | None) -> object:
         """
         `step` on arrays of exactly the right kind: x (F,) or (N, F), h and out (L, H) or (L, N, H), or None.
         Returns out, or a new array for None; returns None, having done nothing, if an array needs converting.

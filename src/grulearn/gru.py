@@ -367,9 +367,12 @@ class GRU:
 
 
 def _as_real(name: str, values: ArrayLike, dtype: str) -> NDArray[Any]:
-    if np.iscomplexobj(values):
+    given = np.asarray(values)
+    if given.dtype.kind == "c":
         raise ValueError(f"{name}: expected real numbers, got complex ones")
-    return np.ascontiguousarray(values, dtype=dtype)
+    if values is None or given.dtype.kind not in "biufO":  # None and dates would become numbers
+        raise ValueError(f"{name}: expected real numbers, got {'None' if values is None else given.dtype}")
+    return np.ascontiguousarray(given, dtype=dtype)
 
 
 def _check_lengths(lengths: ArrayLike, n: int, n_steps: int) -> NDArray[np.int64]:
