@@ -63,9 +63,9 @@ private:
 
     void gate_gradients(const Chunk& chunk) {
         const std::int64_t rows = active(chunk.begin);
-        if (works_in_team(shape_, rows, threads_)) {
-            in_team(threads_, [&](Team& team, int thread) {
-                backward_group(chunk, 0, rows, team_part(shape_, team, thread), [&] { team.meet(); });
+        if (const int members = team_size(shape_, rows, threads_); members > 1) {
+            in_team(members, [&](Team& team, int thread) {
+                backward_group(chunk, 0, rows, team_part(shape_, team, thread), [&] { team.meet(thread); });
             });
             return;
         }

@@ -148,8 +148,12 @@ std::int64_t BatchWorker<Real>::rows_of_a_shard() const {
     constexpr std::int64_t kMinRowSteps = 128;      // for which adding to dW and dU is worth its while
     const std::int64_t total = whole_.row_steps();
     if (total == 0) return std::max<std::int64_t>(1, whole_.rows);
-    // Weights from beyond the L2 are read once a step for all rows of a shard: then it needs many.
-    if (largest_cell() > kSmallCell) return largest_cell() > 2 * 1024 * 1024 ? 8 * kTile : 4 * kTile;
+    // Weights from beyond the L2 are read once a step for all rows of a shard: then it needs many. Shards of unequal
+    // length must be more, or the one with the longest rows keeps all others waiting.
+    if (largest_cell() > kSmallCell) {
+        const std::int64_t tiles = largest_cell() > 2 * 1024 * 1024 ? 8 : 4;
+        return (whole_.length.back() < whole_.steps ? tiles / 2 : tiles) * kTile;
+    }
     const std::int64_t even = total / kMaxSums;
     const auto gates = static_cast<std::int64_t>(4 * sizeof(Real)) * network_.config().hidden_size;
     const std::int64_t wanted = std::max(kMinRowSteps, std::min(even, kMaxGates / gates));
@@ -175,8 +179,11 @@ LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Real*
     while (workers_.size() < static_cast<std::size_t>(threads)) {
         workers_.push_back(std::make_unique<ShardWorker<Real>>(network_, checkpoint_steps_));
     }
+    order_.clear();
+    if (threads > 1 && whole_.length.back() < whole_.steps) order_ = dealt_to_and_fro(sums, threads);
     transposed_.update(network_, whole_.steps > 1, false);  // with one step U takes no part
-    parallel_for(threads, sums, [&](std::int64_t sum, int thread) {
+    parallel_for(threads, sums, [&](std::int64_t item, int thread) {
+        const std::int64_t sum = order_.empty() ? item : order_[static_cast<std::size_t>(item)];
         Real* own = sum == 0 ? gradients : partial_.data() + (sum - 1) * size;
         if (sum > 0) std::fill_n(own, size, Real{0});
         ShardWorker<Real>& worker = *workers_[static_cast<std::size_t>(thread)];

@@ -66,6 +66,7 @@ private:
     TransposedWeights<Real> transposed_;
     Buffer<Real> partial_;        // sums of gradients but the first, which has the caller's memory
     std::vector<double> losses_;  // by shard
+    std::vector<std::int64_t> order_;  // of the sums; empty: as they stand
 };
 
 }  // namespace grulearn

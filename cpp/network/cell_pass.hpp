@@ -49,6 +49,11 @@ struct CellData {
 constexpr std::int64_t kMaxGroup = 64;
 std::int64_t group_size(const CellShape& shape, const BatchPlan& plan, int threads);
 
+// The order in which parallel_for should take items that get lighter from first to last (rows are sorted by length), so
+// that the parts it gives to threads weigh about the same: dealt to and fro. One long part would leave the other
+// threads waiting for its last item: 9 to 16 % of the time with 4 to 8 items on two threads.
+std::vector<std::int64_t> dealt_to_and_fro(std::int64_t items, int threads);
+
 // body(begin, end) for blocks of rows, cut by the number of rows alone.
 template <class Body>
 void for_row_blocks(int threads, std::int64_t rows, const Body& body) {
@@ -65,9 +70,9 @@ void for_parameter_blocks(int threads, std::int64_t size, const Body& body) {
     });
 }
 
-// Whether threads share the panels of every step rather than the rows: too few rows for all of them, and a cell so
-// large that its weights, cut in parts, are read from several caches at once.
-bool works_in_team(const CellShape& shape, std::int64_t rows, int threads);
+// How many threads share the panels of every step rather than the rows: more than one where there are too few rows for
+// all threads, and the cell is so large that its weights, cut in parts, are read from several caches at once.
+int team_size(const CellShape& shape, std::int64_t rows, int threads);
 StepPart team_part(const CellShape& shape, const Team& team, int thread);
 
 // Asks for memory that another core has just written: all of it at once, instead of a wait for each line in turn.

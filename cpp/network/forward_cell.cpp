@@ -49,11 +49,29 @@ std::int64_t group_size(const CellShape& shape, const BatchPlan& plan, int threa
     return std::clamp<std::int64_t>((even + 7) / 8 * 8, 8, kMaxGroup);
 }
 
-bool works_in_team(const CellShape& shape, std::int64_t rows, int threads) {
-    constexpr std::int64_t kWeights = 20 * 1024;  // of a gate: less work a step than meeting costs
+std::vector<std::int64_t> dealt_to_and_fro(std::int64_t items, int threads) {
+    std::vector<std::int64_t> next(static_cast<std::size_t>(threads)), end(next.size());
+    for (std::int64_t t = 0; t < threads; ++t) {  // the parts of parallel_for
+        next[static_cast<std::size_t>(t)] = items * t / threads;
+        end[static_cast<std::size_t>(t)] = items * (t + 1) / threads;
+    }
+    std::vector<std::int64_t> order(static_cast<std::size_t>(items));
+    for (std::int64_t item = 0, turn = 0; item < items; ++turn) {
+        const std::int64_t t = turn % threads;
+        const auto thread = static_cast<std::size_t>(turn / threads % 2 == 0 ? t : threads - 1 - t);
+        if (next[thread] < end[thread]) order[static_cast<std::size_t>(next[thread]++)] = item++;
+    }
+    return order;
+}
+
+int team_size(const CellShape& shape, std::int64_t rows, int threads) {
+    // Weights of a gate for which a member is worth its meetings: one takes some 100 ns, as long as so many
+    // multiply-adds of all gates.
+    constexpr std::int64_t kWeights = 1536;
     const std::int64_t tiles = (rows + 7) / 8;
-    return threads > 1 && rows <= kMaxGroup && 2 * tiles <= threads &&
-           shape.hidden * (shape.inputs + shape.hidden) >= kWeights;
+    if (rows > kMaxGroup || 2 * tiles > threads) return 1;
+    const std::int64_t weights = shape.hidden * (shape.inputs + shape.hidden);
+    return static_cast<int>(std::clamp<std::int64_t>(std::min(weights / kWeights, shape.panels), 1, threads));
 }
 
 StepPart team_part(const CellShape& shape, const Team& team, int thread) {
@@ -217,23 +235,27 @@ void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, const Gate
     const bool keeps_gates = gates != nullptr && gates->keeps_all();
     const ForwardStep<Real> common = common_step(cell);
     const int threads = worthwhile_threads(n_jobs, multiply_adds(common.shape, plan.row_steps()));
-    const bool team_work = works_in_team(common.shape, plan.active[0], threads);
-    const std::int64_t group = team_work ? plan.active[0] : group_size(common.shape, plan, threads);
+    const int members = team_size(common.shape, plan.active[0], threads);
+    const std::int64_t group = members > 1 ? plan.active[0] : group_size(common.shape, plan, threads);
     ResetBeforeScratch<Real> scratch(cell, keeps_gates, threads, group);
     const ForwardRows<Real> rows(cell, data, keeps_gates ? gates : nullptr);
-    if (team_work) {
-        in_team(threads, [&](Team& team, int thread) {
+    if (members > 1) {
+        in_team(members, [&](Team& team, int thread) {
             ForwardStep<Real> step = common;
             scratch.give(step, 0);
             step.part = team_part(common.shape, team, thread);
-            rows.run(step, 0, group, [&] { team.meet(); });
+            rows.run(step, 0, group, [&] { team.meet(thread); });
         });
         return;
     }
-    parallel_for(threads, (plan.active[0] + group - 1) / group, [&](std::int64_t item, int thread) {
+    const std::int64_t groups = (plan.active[0] + group - 1) / group;
+    const bool even_lengths = plan.active[0] == plan.active[static_cast<std::size_t>(plan.steps - 1)];
+    const std::vector<std::int64_t> order =
+        even_lengths || threads == 1 ? std::vector<std::int64_t>() : dealt_to_and_fro(groups, threads);
+    parallel_for(threads, groups, [&](std::int64_t item, int thread) {
         ForwardStep<Real> step = common;
         scratch.give(step, thread);
-        rows.run(step, item * group, group, [] {});
+        rows.run(step, (order.empty() ? item : order[static_cast<std::size_t>(item)]) * group, group, [] {});
     });
 }
 

@@ -47,9 +47,10 @@ void pause() {
 }
 
 // Waits for `value` to become other than `seen`: busily for some microseconds, then yielding the core at every look (on
-// a busy machine the one that is waited for may need it), then asleep. Returns how long, if it had to yield.
+// a busy machine the one that is waited for may need it), then asleep, counted among the sleepers if there is a count
+// of them. Returns how long, if it had to yield.
 template <class T>
-Clock::duration wait_for_change(const std::atomic<T>& value, T seen) {
+Clock::duration wait_for_change(const std::atomic<T>& value, T seen, std::atomic<int>* sleepers = nullptr) {
     for (int i = 0; i < 200; ++i) {
         if (value.load(std::memory_order_acquire) != seen) return {};
         if (i >= 64) pause();
@@ -61,7 +62,9 @@ Clock::duration wait_for_change(const std::atomic<T>& value, T seen) {
         std::this_thread::yield();
         now = Clock::now();
     } while (now < begin + kPolling);
-    value.wait(seen, std::memory_order_acquire);
+    if (sleepers != nullptr) sleepers->fetch_add(1, std::memory_order_seq_cst);
+    value.wait(seen, std::memory_order_seq_cst);
+    if (sleepers != nullptr) sleepers->fetch_sub(1, std::memory_order_seq_cst);
     return Clock::now() - begin;
 }
 
@@ -107,7 +110,7 @@ public:
         team_body_ = body;
         members_.store(0, std::memory_order_relaxed);
         team_.store(nullptr, std::memory_order_relaxed);
-        threads = std::min(threads, kMaxThreads);
+        threads = std::min(threads, Team::kMaxSize);
         open(threads, context);
         const auto until = Clock::now() + kGathering;
         while (members_.load(std::memory_order_relaxed) < threads - 1 && Clock::now() < until) pause();
@@ -330,16 +333,25 @@ int available_cores() {
     return quota > 0.0 ? std::clamp(static_cast<int>(std::ceil(quota)), 1, cores) : cores;
 }
 
-void Team::meet() {
+void Team::meet(int thread) {
     if (size_ == 1) return;
-    const unsigned seen = meetings_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
-        arrived_.store(0, std::memory_order_relaxed);
-        meetings_.store(seen + 1, std::memory_order_release);
-        meetings_.notify_all();
-    } else {
-        const auto waited = wait_for_change(meetings_, seen);
+    Arrivals& own = arrivals_[thread];
+    const unsigned meeting = own.count.load(std::memory_order_relaxed) + 1;
+    // In one order with sleepers_: whoever is about to sleep either is seen here, or sees the new count.
+    own.count.store(meeting, std::memory_order_seq_cst);
+    if (sleepers_.load(std::memory_order_seq_cst) > 0) own.count.notify_all();
+    for (int other = 0; other < size_; ++other) {
+        if (other != thread) wait_for(arrivals_[other], meeting);
+    }
+}
+
+void Team::wait_for(const Arrivals& other, unsigned meeting) {
+    // A count that is ahead belongs to a thread that has met all others already.
+    unsigned count = other.count.load(std::memory_order_acquire);
+    while (static_cast<int>(count - meeting) < 0) {
+        const auto waited = wait_for_change(other.count, count, &sleepers_);
         if (waited.count() > 0) waited_.fetch_add(waited.count(), std::memory_order_relaxed);
+        count = other.count.load(std::memory_order_acquire);
     }
 }
 

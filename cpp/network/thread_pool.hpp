@@ -20,21 +20,31 @@ void parallel_for(int threads, std::int64_t items, const Body& body);
 // Threads that work on the same steps and meet after each.
 class Team {
 public:
+    static constexpr int kMaxSize = 64;
+
     explicit Team(int size) : size_(size) {}
 
     [[nodiscard]] int size() const { return size_; }
-    // Returns once all threads of the team have called it as often.
-    void meet();
+    // Returns once all threads of the team have called it as often; thread < size().
+    void meet(int thread);
     // How long its threads have waited for others that were not just about to come.
     [[nodiscard]] std::chrono::steady_clock::duration waited() const {
         return std::chrono::steady_clock::duration(waited_.load(std::memory_order_relaxed));
     }
 
 private:
+    // How often a thread has come. Each has a line of its own, which travels once a meeting: a counter that all add to,
+    // and a flag for the last one to raise, would travel three times, and a step of a small cell takes no longer.
+    struct alignas(64) Arrivals {
+        std::atomic<unsigned> count{0};
+    };
+
+    void wait_for(const Arrivals& other, unsigned meeting);
+
     int size_;
-    alignas(64) std::atomic<int> arrived_{0};
-    alignas(64) std::atomic<unsigned> meetings_{0};
+    std::atomic<int> sleepers_{0};
     std::atomic<std::chrono::steady_clock::rep> waited_{0};
+    Arrivals arrivals_[kMaxSize];
 };
 
 // Calls body(team, thread) on up to `threads` threads at once, thread < team.size(). The team has one thread where no

@@ -35,7 +35,7 @@ same rounds. One sequence and fewer than {serial} hidden units give work to one 
 then that of one, marked (1). Under each library's name: its time over grulearn's."""
 
 # Below this many hidden units a step of one sequence is over sooner than threads can share it.
-_SERIAL_BELOW = 128
+_SERIAL_BELOW = 48
 # A library that has more cores to itself than the others is not compared fairly. The system's count of
 # processor time moves in steps of milliseconds, which blurs short measurements.
 _TOLERATED_CORES, _CORES_FROM_SECONDS = 1.1, 0.1
