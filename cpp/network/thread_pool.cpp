@@ -20,6 +20,8 @@
 #include <thread>
 #include <vector>
 
+#include "worker_place.hpp"
+
 namespace grulearn {
 
 namespace {
@@ -124,7 +126,10 @@ public:
         wait_for_leavers(joined);
         team_body_ = nullptr;
         const auto took = Clock::now() - begin;
-        back_off(team.size() < threads || (took > kLate && 2 * team.waited() > took));
+        // One gathering that some missed may be the first after a sleep; missed again, they have no core.
+        const bool missed = team.size() < threads;
+        back_off((missed && missed_last_) || (took > kLate && 2 * team.waited() > took));
+        missed_last_ = missed;
     }
 
 private:
@@ -135,7 +140,9 @@ private:
         left_.store(0, std::memory_order_relaxed);
         joined_.store(0, std::memory_order_release);
         loop_.fetch_add(1, std::memory_order_seq_cst);
-        if (sleepers_.load(std::memory_order_seq_cst) > 0) loop_.notify_all();
+        if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
+        for (int worker = 0; worker < threads - 1; ++worker) places_[worker].leave_core();
+        loop_.notify_all();
     }
 
     void wait_for_leavers(int joined) {
@@ -230,9 +237,11 @@ private:
 
     void serve(int id) {
         const FlushDenormals flush;
+        WorkerPlace& place = places_[id - 1];
+        place.settle();
         std::uint32_t seen = 0;
         for (;;) {
-            seen = next_loop(seen);
+            seen = next_loop(seen, place);
             if (!join(id)) continue;
             if (team_body_ != nullptr) {
                 work_in_team();
@@ -243,7 +252,7 @@ private:
         }
     }
 
-    std::uint32_t next_loop(std::uint32_t seen) {
+    std::uint32_t next_loop(std::uint32_t seen, WorkerPlace& place) {
         const auto until = Clock::now() + kPolling;
         do {
             for (int i = 0; i < 64; ++i) {
@@ -252,9 +261,11 @@ private:
                 pause();
             }
         } while (Clock::now() < until);
+        place.fall_asleep();
         sleepers_.fetch_add(1, std::memory_order_seq_cst);
         loop_.wait(seen, std::memory_order_seq_cst);
         sleepers_.fetch_sub(1, std::memory_order_seq_cst);
+        place.wake_up();
         return loop_.load(std::memory_order_acquire);
     }
 
@@ -267,9 +278,11 @@ private:
     std::atomic<int> members_{0};
     Clock::time_point crowded_until_{};
     std::chrono::microseconds crowded_for_{0};
+    bool missed_last_ = false;  // by a member of a team
     const void* context_ = nullptr;
     std::atomic<int> threads_{0};
     Share shares_[kMaxThreads];
+    WorkerPlace places_[kMaxThreads];  // of the workers
     std::atomic<std::uint32_t> loop_{0};
     std::atomic<int> sleepers_{0};
     alignas(64) std::atomic<int> joined_{kClosed};
