@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 HAS_TORCH = find_spec("torch") is not None
 HAS_PYARROW = find_spec("pyarrow") is not None
+HAS_POLARS = find_spec("polars") is not None
 
 # Not a skip: without torch those files could not even be imported, and a skip of every one of them would
 # read as if something were wrong.
@@ -26,7 +27,10 @@ def pytest_report_header() -> list[str]:
         ]
     if not HAS_PYARROW:
         lines.append(
-            "pyarrow: not installed, so tests/cli/test_parquet.py is not collected; "
-            'to run it: pip install ".[test,parquet]" && pytest'
+            "pyarrow: not installed, so tests/cli/test_parquet.py is not collected, and "
+            "tests/sequences reads pandas' frames only; "
+            'to run them: pip install ".[test,parquet]" && pytest'
         )
+    elif not HAS_POLARS:
+        lines.append("polars: not installed, so tests/sequences reads frames of pandas and pyarrow only")
     return lines

@@ -1,10 +1,12 @@
-"""Every example in a docstring runs and prints what it says."""
+"""Every example in a docstring, and on the page about data, runs and prints what it says."""
 
 from __future__ import annotations
 
 import doctest
 import pkgutil
+import re
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,17 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(grulearn.__path
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
     assert doctest.testmod(import_module(name)).failed == 0
+
+
+def test_the_page_on_data():
+    page = Path(__file__).parents[1] / "docs" / "sequences.md"
+    # The fence that ends a block would count as what the last example prints.
+    text = re.sub("^```.*$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    outcome = doctest.DocTestRunner().run(
+        doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    )
+    assert outcome.attempted > 20
+    assert outcome.failed == 0
 
 
 def test_public_classes_and_functions_have_examples():

@@ -1,0 +1,15 @@
+"""Sequences: the one form in which data travels.
+
+N sequences of T_i steps are kept as Arrow keeps a list view: the steps of all sequences are rows of one
+matrix (of one for each kind: numbers, codes of categories, times), and sequence `i` is ``rows[starts[i] :
+starts[i] + lengths[i]]``. Picking, ordering or repeating sequences copies two integers for each and no data;
+windows over a long log are views that overlap; nothing is padded.
+"""
+
+from __future__ import annotations
+
+from grulearn.sequences._reading import as_sequences
+from grulearn.sequences._schema import Schema
+from grulearn.sequences._sequences import Sequences
+
+__all__ = ["Schema", "Sequences", "as_sequences"]
