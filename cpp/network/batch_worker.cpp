@@ -123,7 +123,8 @@ constexpr std::int64_t kSmallCell = 448 * 1024;
 
 template <class Real>
 void BatchWorker<Real>::plan(const SequencesView<Real>& sequences, std::span<const std::int64_t> batch) {
-    if (batch.data() == planned_ && batch.size() == static_cast<std::size_t>(whole_.rows)) return;
+    if (planned_ != nullptr && batch.data() == planned_ && batch.size() == static_cast<std::size_t>(whole_.rows))
+        return;
     whole_.build(sequences, batch);
     const std::int64_t rows = rows_of_a_shard();
     shards_.resize(static_cast<std::size_t>(std::max<std::int64_t>(1, (whole_.rows + rows - 1) / rows)));
@@ -142,6 +143,11 @@ std::int64_t BatchWorker<Real>::largest_cell() const {
 }
 
 template <class Real>
+bool BatchWorker<Real>::uneven() const {
+    return 10 * whole_.row_steps() < 9 * whole_.rows * whole_.steps;
+}
+
+template <class Real>
 std::int64_t BatchWorker<Real>::rows_of_a_shard() const {
     constexpr std::int64_t kTile = 8;               // rows of the largest tile
     constexpr std::int64_t kMaxGates = 512 * 1024;  // bytes of saved gates that stay in the L2
@@ -152,7 +158,7 @@ std::int64_t BatchWorker<Real>::rows_of_a_shard() const {
     // length must be more, or the one with the longest rows keeps all others waiting.
     if (largest_cell() > kSmallCell) {
         const std::int64_t tiles = largest_cell() > 2 * 1024 * 1024 ? 8 : 4;
-        return (whole_.length.back() < whole_.steps ? tiles / 2 : tiles) * kTile;
+        return (uneven() ? tiles / 2 : tiles) * kTile;
     }
     const std::int64_t even = total / kMaxSums;
     const auto gates = static_cast<std::int64_t>(4 * sizeof(Real)) * network_.config().hidden_size;
@@ -180,7 +186,7 @@ LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Real*
         workers_.push_back(std::make_unique<ShardWorker<Real>>(network_, checkpoint_steps_));
     }
     order_.clear();
-    if (threads > 1 && whole_.length.back() < whole_.steps) order_ = dealt_to_and_fro(sums, threads);
+    if (threads > 1 && uneven()) order_ = dealt_to_and_fro(sums, threads);
     transposed_.update(network_, whole_.steps > 1, false);  // with one step U takes no part
     parallel_for(threads, sums, [&](std::int64_t item, int thread) {
         const std::int64_t sum = order_.empty() ? item : order_[static_cast<std::size_t>(item)];

@@ -54,6 +54,7 @@ public:
 
 private:
     [[nodiscard]] std::int64_t largest_cell() const;  // bytes of parameters
+    [[nodiscard]] bool uneven() const;                // lengths differ so much that shards do
     [[nodiscard]] std::int64_t rows_of_a_shard() const;
 
     const Network<Real>& network_;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "cell_pass.hpp"
 #include "thread_pool.hpp"
@@ -65,13 +66,16 @@ std::vector<std::int64_t> dealt_to_and_fro(std::int64_t items, int threads) {
 }
 
 int team_size(const CellShape& shape, std::int64_t rows, int threads) {
-    // Weights of a gate for which a member is worth its meetings: one takes some 100 ns, as long as so many
-    // multiply-adds of all gates.
-    constexpr std::int64_t kWeights = 1536;
+    constexpr double kWeights = 1536;  // of a gate: a meeting takes as long as so many products of all gates, 100 ns
     const std::int64_t tiles = (rows + 7) / 8;
-    if (rows > kMaxGroup || 2 * tiles > threads) return 1;
-    const std::int64_t weights = shape.hidden * (shape.inputs + shape.hidden);
-    return static_cast<int>(std::clamp<std::int64_t>(std::min(weights / kWeights, shape.panels), 1, threads));
+    if (rows < 1 || rows > kMaxGroup || 2 * tiles > threads) return 1;
+    // A step of m members takes work / m and m meetings: the best m is the root of their ratio.
+    const auto work = static_cast<double>(rows * shape.hidden * (shape.inputs + shape.hidden));
+    const std::int64_t best = std::lround(std::sqrt(work / kWeights));
+    const std::int64_t members = std::clamp<std::int64_t>(best, 1, std::min<std::int64_t>(threads, shape.panels));
+    if (members < 2 * tiles) return 1;  // then whole tiles, without meetings, keep as many threads busy
+    const std::int64_t panels_of_each = (shape.panels + members - 1) / members;
+    return static_cast<int>((shape.panels + panels_of_each - 1) / panels_of_each);
 }
 
 StepPart team_part(const CellShape& shape, const Team& team, int thread) {

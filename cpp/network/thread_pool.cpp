@@ -35,6 +35,9 @@ constexpr std::chrono::microseconds kPolling{50};
 // A team waits so long for its members: waking one takes 5-50 us, from a deep sleep more.
 constexpr std::chrono::microseconds kGathering{200};
 
+// Two gatherings that are missed within this time show a busy machine.
+constexpr std::chrono::milliseconds kMissedAgain{10};
+
 // A thread that waits longer than this for the others may have to do with a busy machine.
 constexpr std::chrono::microseconds kLate{300};
 
@@ -126,10 +129,13 @@ public:
         wait_for_leavers(joined);
         team_body_ = nullptr;
         const auto took = Clock::now() - begin;
-        // One gathering that some missed may be the first after a sleep; missed again, they have no core.
-        const bool missed = team.size() < threads;
-        back_off((missed && missed_last_) || (took > kLate && 2 * team.waited() > took));
-        missed_last_ = missed;
+        if (team.size() < threads) {
+            // One missed gathering may be the first after a sleep. Missed again soon, they have no core.
+            if (begin < missed_at_ + kMissedAgain) back_off(true);
+            missed_at_ = begin;
+        } else {
+            back_off(took > kLate && 2 * team.waited() > took * (team.size() - 1));
+        }
     }
 
 private:
@@ -141,7 +147,9 @@ private:
         joined_.store(0, std::memory_order_release);
         loop_.fetch_add(1, std::memory_order_seq_cst);
         if (sleepers_.load(std::memory_order_seq_cst) == 0) return;
-        for (int worker = 0; worker < threads - 1; ++worker) places_[worker].leave_core();
+        // With many cores the others are hardly all taken, and moving many threads would cost more than it brings.
+        constexpr int kMoved = 8;
+        for (int worker = 0; worker < std::min(threads - 1, kMoved); ++worker) places_[worker].leave_core();
         loop_.notify_all();
     }
 
@@ -249,6 +257,7 @@ private:
                 work(id);
             }
             leave();
+            place.take_back();
         }
     }
 
@@ -261,6 +270,7 @@ private:
                 pause();
             }
         } while (Clock::now() < until);
+        place.take_back();
         place.fall_asleep();
         sleepers_.fetch_add(1, std::memory_order_seq_cst);
         loop_.wait(seen, std::memory_order_seq_cst);
@@ -278,7 +288,7 @@ private:
     std::atomic<int> members_{0};
     Clock::time_point crowded_until_{};
     std::chrono::microseconds crowded_for_{0};
-    bool missed_last_ = false;  // by a member of a team
+    Clock::time_point missed_at_{};  // when a member of a team last came too late
     const void* context_ = nullptr;
     std::atomic<int> threads_{0};
     Share shares_[kMaxThreads];

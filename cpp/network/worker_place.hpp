@@ -27,8 +27,12 @@ public:
     void fall_asleep() { asleep_.store(true, std::memory_order_seq_cst); }
     void wake_up() {
         asleep_.store(false, std::memory_order_relaxed);
+        take_back();
+    }
+    // Now and then as well: the waker may come with its call when the thread has just woken by itself.
+    void take_back() {
         if (!narrowed_.load(std::memory_order_acquire)) return;
-        pthread_setaffinity_np(thread_, sizeof before_, &before_);
+        if (pthread_setaffinity_np(thread_, sizeof before_, &before_) != 0) return;
         narrowed_.store(false, std::memory_order_release);
     }
 
@@ -54,6 +58,7 @@ private:
     void settle() {}
     void fall_asleep() {}
     void wake_up() {}
+    void take_back() {}
     void leave_core() {}
 #endif
 };
