@@ -4,7 +4,10 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 
+#include <numeric>
 #include <optional>
+#include <span>
+#include <string>
 
 #include "arrays.hpp"
 #include "bind.hpp"
@@ -59,7 +62,11 @@ template <class Real>
 auto predict(const Network<Real>& network, const In<Real, 2>& rows, const Indices& starts, const Indices& lengths,
              int n_jobs) {
     const SequencesView<Real> sequences = view(rows, starts, lengths);
-    auto out = fresh<Real, 2>({sequences.size(), network.config().output_size});
+    check(sequences, network.config().input_size);  // before the lengths are summed
+    const std::span<const std::int64_t> sizes = sequences.lengths;
+    const std::int64_t count =
+        network.config().per_step ? std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}) : sequences.size();
+    auto out = fresh<Real, 2>({count, network.config().output_size});
     {
         const nb::gil_scoped_release release;
         network.predict(sequences, out.data(), checked_jobs(n_jobs));
@@ -73,18 +80,27 @@ void set_parameters(Network<Real>& network, const In<Real, 1>& values) {
     network.set_parameters(values.data());
 }
 
+bool is_per_step(const std::string& target) {
+    if (target != "value" && target != "sequence") {
+        throw InvalidArgument("target must be 'value' or 'sequence', got '" + target + "'");
+    }
+    return target == "sequence";
+}
+
 template <class Real>
 void bind_one(nb::module_& m, const char* name, const char* doc) {
     nb::class_<Network<Real>>(m, name, doc)
         .def(
             "__init__",
             [](Network<Real>* self, std::int64_t input_size, std::int64_t hidden_size, std::int64_t num_layers,
-               bool bidirectional, bool reset_after, bool bias, std::int64_t output_size, const std::string& isa) {
-                new (self) Network<Real>(
-                    {input_size, hidden_size, num_layers, bidirectional, reset_after, bias, output_size}, isa);
+               bool bidirectional, bool reset_after, bool bias, std::int64_t output_size, const std::string& target,
+               const std::string& isa) {
+                new (self) Network<Real>({input_size, hidden_size, num_layers, bidirectional, reset_after, bias,
+                                          output_size, is_per_step(target)},
+                                         isa);
             },
             "input_size"_a, "hidden_size"_a, nb::kw_only(), "num_layers"_a = 1, "bidirectional"_a = false,
-            "reset_after"_a = true, "bias"_a = true, "output_size"_a = 0, "isa"_a = "")
+            "reset_after"_a = true, "bias"_a = true, "output_size"_a = 0, "target"_a = "value", "isa"_a = "")
         .def_prop_ro(
             "n_parameters", [](const Network<Real>& self) { return self.layout().canonical_size; },
             "Length of the flat parameter vector.")
@@ -106,7 +122,8 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
              "`step` on arrays of exactly the right kind: x (F,) or (N, F), h and out (L, H) or (L, N, H), or None.\n"
              "Returns out, or a new array for None; returns None, having done nothing, if an array needs converting.")
         .def("predict", &predict<Real>, "rows"_a.noconvert(), "starts"_a.noconvert(), "lengths"_a.noconvert(),
-             "n_jobs"_a, "The head on the final states, (N, O).");
+             "n_jobs"_a,
+             "The head's outputs, (N, O); with target=\"sequence\" (sum of lengths, O), sequence after sequence.");
 }
 
 }  // namespace

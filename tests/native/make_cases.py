@@ -1,7 +1,7 @@
 """Write the cases of the native tests: random networks and data, with the specification's answers in float64.
 
 ``python make_cases.py FILE``. The specification is the only source of the expected numbers; this script
-loads it from its file, so that NumPy is all it needs.
+loads it from its folder, so that NumPy is all it needs.
 
 The file is little-endian and has no padding::
 
@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-SPECIFICATION = Path(__file__).resolve().parents[2] / "src" / "grulearn" / "equations.py"
+SPECIFICATION = Path(__file__).resolve().parents[2] / "src" / "grulearn" / "equations" / "__init__.py"
 LEARNING_RATE, WEIGHT_DECAY, CLIP_NORM = 0.01, 0.05, 0.5
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 EPOCHS = 2
@@ -35,7 +35,10 @@ COUNTS = (0, 1, 2, 3, 5, 9, 17, 70)
 
 
 def load_specification():
-    spec = importlib.util.spec_from_file_location("equations", SPECIFICATION)
+    folder = [str(SPECIFICATION.parent)]
+    spec = importlib.util.spec_from_file_location(
+        "equations", SPECIFICATION, submodule_search_locations=folder
+    )
     module = importlib.util.module_from_spec(spec)
     sys.modules["equations"] = module
     spec.loader.exec_module(module)

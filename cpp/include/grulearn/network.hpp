@@ -22,6 +22,7 @@ struct NetworkConfig {
     bool reset_after = true;
     bool bias = true;              // of the GRU; the head always has one
     std::int64_t output_size = 0;  // O; 0: no head
+    bool per_step = false;         // the head reads the last layer's state at every step, not one vector a sequence
 
     [[nodiscard]] std::int64_t directions() const { return bidirectional ? 2 : 1; }
     [[nodiscard]] std::int64_t cells() const { return num_layers * directions(); }
@@ -82,7 +83,7 @@ public:
     // One step of n rows for a one-directional network: x (n, F), h and out (L, n, H); out may be h.
     void step(const Real* x, const Real* h, Real* out, std::int64_t n) const;
 
-    // The head on the final states: out (N, O).
+    // The head's outputs, before any link: out (N, O), or per_step (sum of lengths, O), sequence after sequence.
     void predict(const SequencesView<Real>& sequences, Real* out, int n_jobs) const;
 
 private:
