@@ -80,6 +80,14 @@ void set_parameters(Network<Real>& network, const In<Real, 1>& values) {
     network.set_parameters(values.data());
 }
 
+Pool pool_of(const std::string& name) {
+    if (name == "last") return Pool::last;
+    if (name == "mean") return Pool::mean;
+    if (name == "max") return Pool::max;
+    if (name == "attention") return Pool::attention;
+    throw InvalidArgument("pool must be 'last', 'mean', 'max' or 'attention', got '" + name + "'");
+}
+
 bool is_per_step(const std::string& target) {
     if (target != "value" && target != "sequence") {
         throw InvalidArgument("target must be 'value' or 'sequence', got '" + target + "'");
@@ -93,14 +101,15 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
         .def(
             "__init__",
             [](Network<Real>* self, std::int64_t input_size, std::int64_t hidden_size, std::int64_t num_layers,
-               bool bidirectional, bool reset_after, bool bias, std::int64_t output_size, const std::string& target,
-               const std::string& isa) {
+               bool bidirectional, bool reset_after, bool bias, std::int64_t output_size, const std::string& pool,
+               const std::string& target, const std::string& isa) {
                 new (self) Network<Real>({input_size, hidden_size, num_layers, bidirectional, reset_after, bias,
-                                          output_size, is_per_step(target)},
+                                          output_size, pool_of(pool), is_per_step(target)},
                                          isa);
             },
             "input_size"_a, "hidden_size"_a, nb::kw_only(), "num_layers"_a = 1, "bidirectional"_a = false,
-            "reset_after"_a = true, "bias"_a = true, "output_size"_a = 0, "target"_a = "value", "isa"_a = "")
+            "reset_after"_a = true, "bias"_a = true, "output_size"_a = 0, "pool"_a = "last", "target"_a = "value",
+            "isa"_a = "")
         .def_prop_ro(
             "n_parameters", [](const Network<Real>& self) { return self.layout().canonical_size; },
             "Length of the flat parameter vector.")
@@ -134,7 +143,8 @@ void bind_network(nb::module_& m) {
         m, "Network",
         "A stack of GRU layers with an optional linear head.\n\n"
         "Parameters are one flat vector in the order of PyTorch's state_dict: weight_ih, weight_hh, bias_ih\n"
-        "and bias_hh of each layer and direction, then the head's weight and bias. All arrays are float32.");
+        "and bias_hh of each layer and direction, then the query of pool=\"attention\", then the head's weight\n"
+        "and bias. All arrays are float32.");
     bind_one<double>(m, "Network64", "`Network` in float64.");
 }
 

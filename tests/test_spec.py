@@ -108,8 +108,8 @@ def test_options_are_bools(name):
 
 
 def test_choices():
-    with pytest.raises(ValueError, match="PoolSpec: kind must be one of 'last'; got 'mean'"):
-        PoolSpec("mean")
+    with pytest.raises(ValueError, match="PoolSpec: kind must be one of 'last', .*; got 'sum'"):
+        PoolSpec("sum")
     with pytest.raises(ValueError, match="HeadSpec: loss must be one of 'squared_error', .*; got 'hinge'"):
         HeadSpec(1, loss="hinge")
     with pytest.raises(ValueError, match="HeadSpec: target must be one of 'value', 'sequence'; got 'step'"):
@@ -159,6 +159,11 @@ def test_delta_and_quantiles_belong_to_their_losses():
             HeadSpec(1, "pinball", quantiles=wrong)
     with pytest.raises(TypeError, match="delta must be a number, got '1'"):
         HeadSpec(1, "huber", delta="1")
+
+
+def test_a_target_for_each_step_has_no_pooling():
+    with pytest.raises(ValueError, match="pool.kind must be 'last', its default; got 'mean'"):
+        NetworkSpec(InputSpec(1), CellSpec(4), PoolSpec("mean"), head=HeadSpec(1, target="sequence"))
 
 
 def test_heads_through_json_and_back():

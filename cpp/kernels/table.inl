@@ -29,6 +29,7 @@ using HeadForward = grulearn::HeadForward<real>;
 using HeadInputGradient = grulearn::HeadInputGradient<real>;
 using HeadWeightGradient = grulearn::HeadWeightGradient<real>;
 using LossRows = grulearn::LossRows<real>;
+using PoolRows = grulearn::PoolRows<real>;
 using AdamStep = grulearn::AdamStep<real>;
 
 #include "activation.inl"
@@ -38,6 +39,7 @@ using AdamStep = grulearn::AdamStep<real>;
 #include "head.inl"
 #include "exponential.inl"
 #include "loss.inl"
+#include "pool.inl"
 #include "adam.inl"
 #include "peak.inl"
 
@@ -61,6 +63,11 @@ const KernelTable<real>& table<real>() {
         head_input_gradient,
         head_weight_gradient,
         loss_and_slope,
+        pool_sum,
+        pool_max,
+        pool_max_gradient,
+        attention,
+        attention_gradient,
         adam,
         sum_of_squares,
         transpose,

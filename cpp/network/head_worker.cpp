@@ -20,11 +20,14 @@ LossSum HeadWorker<Real>::run(const BatchPlan& plan, const Recording<Real>& reco
     const NetworkConfig& config = network_.config();
     const Run run{plan, recording, targets, batch, config.per_step ? plan.row_steps() : plan.rows};
     resize(run);
-    const int threads = worthwhile_threads(n_jobs, 3 * run.items * config.state_size() * config.output_size);
+    std::int64_t work = 3 * run.items * config.state_size() * config.output_size;
+    if (pools()) work += 2 * plan.row_steps() * config.state_size();
+    const int threads = worthwhile_threads(n_jobs, work);
     for_row_blocks(threads, run.items, [&](std::int64_t begin, std::int64_t end) {
         losses_[static_cast<std::size_t>(begin / kMaxGroup)] = run_items(run, begin, end);
     });
     add_weight_gradients(run, gradients);
+    if (pools()) pooling_.add_query_gradient(gradients);
     LossSum sum;
     for (const LossSum& block : losses_) {
         sum.loss += block.loss;
@@ -38,8 +41,12 @@ void HeadWorker<Real>::resize(const Run& run) {
     const NetworkConfig& config = network_.config();
     const std::int64_t outputs = run.items * config.output_size;
     items_.resize(static_cast<std::size_t>(run.items));
-    if (!config.per_step) finals_.resize(run.plan.rows * config.state_size());
+    if (!config.per_step) vectors_.resize(run.plan.rows * config.state_size());
     d_items_.resize(run.items * config.state_size());
+    if (pools()) {
+        Real* d_states = d_states_.resize(run.plan.row_steps() * config.state_size());
+        pooling_.begin(run.plan, run.recording.states(config.num_layers - 1), d_states);
+    }
     slopes_.resize(outputs);
     if (run.targets.has_classes()) {
         classes_.resize(static_cast<std::size_t>(run.items));
@@ -80,15 +87,22 @@ LossSum HeadWorker<Real>::run_items(const Run& run, std::int64_t begin, std::int
     backward.d_out = forward.out;
     backward.dx = d_items_.data() + begin * forward.inputs;
     network_.kernels().head_input_gradient(backward);
+    for (std::int64_t i = begin; i < end && pools(); ++i) {
+        pooling_.backward(i, vectors_.data() + i * forward.inputs, d_items_.data() + i * forward.inputs);
+    }
     return sum;
 }
 
 template <class Real>
 void HeadWorker<Real>::collect_items(const Run& run, std::int64_t begin, std::int64_t end) {
     const NetworkConfig& config = network_.config();
-    if (!config.per_step) return collect_finals(run, begin, end);
+    if (!config.per_step && !pools()) return collect_finals(run, begin, end);
     const RowSpace<Real> states = run.recording.states(config.num_layers - 1);
-    for (std::int64_t i = begin; i < end; ++i) items_[static_cast<std::size_t>(i)] = states.base + i * states.stride;
+    for (std::int64_t i = begin; i < end; ++i) {
+        Real* vector = config.per_step ? states.base + i * states.stride : vectors_.data() + i * config.state_size();
+        if (pools()) pooling_.forward(i, vector);
+        items_[static_cast<std::size_t>(i)] = vector;
+    }
 }
 
 // The final states where they stand, or for two directions copied together.
@@ -104,9 +118,9 @@ void HeadWorker<Real>::collect_finals(const Run& run, std::int64_t begin, std::i
             items_[row] = states.at(run.plan, i, length - 1);
             continue;
         }
-        items_[row] = finals_.data() + i * config.state_size();
+        items_[row] = vectors_.data() + i * config.state_size();
         for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
-            run.recording.final_states_of(top, direction, finals_.data() + direction * config.hidden_size,
+            run.recording.final_states_of(top, direction, vectors_.data() + direction * config.hidden_size,
                                           config.state_size(), nullptr, i, i + 1);
         }
     }
@@ -170,8 +184,8 @@ template <class Real>
 typename Recording<Real>::OutputGradients HeadWorker<Real>::state_gradients() const {
     const NetworkConfig& config = network_.config();
     typename Recording<Real>::OutputGradients given;
-    if (config.per_step) {
-        auto* base = const_cast<Real*>(d_items_.data());  // only read
+    if (config.per_step || pools()) {
+        auto* base = const_cast<Real*>(config.per_step ? d_items_.data() : d_states_.data());  // only read
         given.outputs = {base, config.state_size(), RowOrder::time, nullptr};
         return given;
     }

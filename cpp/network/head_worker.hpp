@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "grulearn/training.hpp"
+#include "pooling.hpp"
 #include "recording.hpp"
 #include "targets.hpp"
 
@@ -16,7 +17,7 @@ namespace grulearn {
 template <class Real>
 class HeadWorker {
 public:
-    explicit HeadWorker(const Network<Real>& network) : network_(network) {}
+    explicit HeadWorker(const Network<Real>& network) : network_(network), pooling_(network) {}
 
     // Loss of the plan's rows after recording.forward; adds the gradients of the head's parameters.
     LossSum run(const BatchPlan& plan, const Recording<Real>& recording, const Targets<Real>& targets,
@@ -35,6 +36,7 @@ private:
         std::int64_t items;
     };
 
+    [[nodiscard]] bool pools() const { return network_.config().pool != Pool::last; }
     void resize(const Run& run);
     void collect_items(const Run& run, std::int64_t begin, std::int64_t end);
     void collect_finals(const Run& run, std::int64_t begin, std::int64_t end);
@@ -45,7 +47,9 @@ private:
 
     const Network<Real>& network_;
     std::vector<const Real*> items_;          // what the head reads
-    Buffer<Real> finals_, d_items_, slopes_;  // slopes: outputs, then derivatives by them
+    Pooling<Real> pooling_;
+    Buffer<Real> vectors_, d_items_, slopes_;  // slopes: outputs, then derivatives by them
+    Buffer<Real> d_states_;                    // of all steps, where all are pooled
     Buffer<Real> wanted_, weights_, scratch_;
     std::vector<std::int64_t> classes_;
     std::vector<LossSum> losses_;  // by block of items

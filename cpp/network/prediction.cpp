@@ -1,8 +1,11 @@
 // The head's outputs for whole sequences, in blocks that bound the memory.
-#include <numeric>
+#include <algorithm>
+#include <limits>
 
 #include "grulearn/errors.hpp"
+#include "pooling.hpp"
 #include "recording.hpp"
+#include "segments.hpp"
 
 namespace grulearn {
 
@@ -13,10 +16,10 @@ template <class Real>
 class Predictor {
 public:
     Predictor(const Network<Real>& network, const SequencesView<Real>& sequences, int n_jobs)
-        : network_(network), config_(network.config()), sequences_(sequences), n_jobs_(n_jobs) {}
+        : network_(network), config_(network.config()), sequences_(sequences), n_jobs_(n_jobs), pooling_(network) {}
 
     void run(Real* out) {
-        // Kept states are those of a block: so many row-steps bound the memory.
+        // States are kept of a block at most: so many row-steps, or one sequence that is longer.
         constexpr std::int64_t kBlockRowSteps = std::int64_t{1} << 16;
         for (std::int64_t begin = 0; begin < sequences_.size();) {
             batch_.clear();
@@ -28,29 +31,107 @@ public:
             plan_.build(sequences_, batch_);
             begin += plan_.rows;
             if (config_.per_step) {
-                steps(out);
+                keeps_all_states() ? steps(out) : steps_in_segments(out);
                 out += row_steps * config_.output_size;
             } else {
-                finals(out);
+                vectors(out);
                 out += plan_.rows * config_.output_size;
             }
         }
     }
 
 private:
-    // One output for each sequence of the block; of the top layer only two states of each are kept.
-    void finals(Real* out) {
+    // Whether the states of all steps of the block are kept, and not those of a segment at a time. One layer alone can
+    // do without, if what is made of its states needs neither both directions of a step nor all steps at once.
+    [[nodiscard]] bool keeps_all_states() const {
+        constexpr std::int64_t kMany = std::int64_t{1} << 17;
+        const bool running = config_.per_step ? !config_.bidirectional : config_.pool != Pool::attention;
+        return plan_.row_steps() <= kMany || config_.num_layers > 1 || !running;
+    }
+
+    // One output for each sequence of the block.
+    void vectors(Real* out) {
+        const std::int64_t size = config_.state_size();
+        Real* pooled = vectors_.resize(plan_.rows * size);
+        if (config_.pool == Pool::last) {
+            final_vectors(pooled);
+        } else if (keeps_all_states()) {
+            pooled_vectors(pooled);
+        } else {
+            running_vectors(pooled);
+        }
+        items_.resize(static_cast<std::size_t>(plan_.rows));
+        for (std::size_t i = 0; i < items_.size(); ++i) items_[i] = pooled + static_cast<std::int64_t>(i) * size;
+        head(out);
+    }
+
+    // Of the top layer only two states of each sequence are kept.
+    void final_vectors(Real* pooled) {
         const std::int64_t size = config_.state_size();
         const RowSpace<Real> top{ring_.resize(2 * plan_.rows * size), size, RowOrder::ring, nullptr};
         forward_layers<Real>(network_, plan_, caller_rows(plan_, sequences_), nullptr, top, states_, nullptr, n_jobs_);
-        items_.resize(static_cast<std::size_t>(plan_.rows));
-        Real* vectors = vectors_.resize(plan_.rows * size);
         for (std::int64_t direction = 0; direction < config_.directions(); ++direction) {
             final_states<Real>({&network_, config_.num_layers - 1, direction}, plan_, top, nullptr,
-                               vectors + direction * config_.hidden_size, size, plan_.sequence.data(), 0, plan_.rows);
+                               pooled + direction * config_.hidden_size, size, plan_.sequence.data(), 0, plan_.rows);
         }
-        for (std::size_t i = 0; i < items_.size(); ++i) items_[i] = vectors + static_cast<std::int64_t>(i) * size;
-        head(out);
+    }
+
+    void pooled_vectors(Real* pooled) {
+        pooling_.begin(plan_, all_states(), nullptr);
+        const int threads = worthwhile_threads(n_jobs_, plan_.row_steps() * config_.state_size());
+        for_row_blocks(threads, plan_.rows, [&](std::int64_t begin, std::int64_t end) {
+            for (std::int64_t row = begin; row < end; ++row) pooling_.forward(row, vector_of(pooled, row));
+        });
+    }
+
+    // Mean and max while the states run by: bits and order are those of Pooling::forward.
+    void running_vectors(Real* pooled) {
+        const bool mean = config_.pool == Pool::mean;
+        const std::int64_t hidden = config_.hidden_size;
+        const Real lowest = mean ? Real{0} : -std::numeric_limits<Real>::infinity();
+        for (std::int64_t row = 0; row < plan_.rows; ++row) {
+            const bool empty = plan_.length[static_cast<std::size_t>(row)] == 0;
+            std::fill_n(vector_of(pooled, row), config_.state_size(), empty ? Real{0} : lowest);
+        }
+        for (std::int64_t direction = 0; direction < config_.directions(); ++direction) {
+            SegmentedPass<Real> pass(network_, direction, plan_, sequences_, n_jobs_);
+            pass.run([&](const BatchPlan& segment, const RowSpace<Real>& states, std::int64_t) {
+                for (std::int64_t row = 0; row < segment.rows; ++row) {
+                    PoolRows<Real> rows;
+                    rows.count = segment.length[static_cast<std::size_t>(row)];
+                    rows.size = hidden;
+                    rows.x = collect(segment, states, row);
+                    rows.reverse = direction > 0;
+                    rows.out = vector_of(pooled, row) + direction * hidden;
+                    mean ? network_.kernels().pool_sum(rows) : network_.kernels().pool_max(rows);
+                }
+            });
+        }
+        for (std::int64_t row = 0; row < plan_.rows && mean; ++row) {
+            const std::int64_t length = plan_.length[static_cast<std::size_t>(row)];
+            if (length > 0) mean_of_sum(vector_of(pooled, row), config_.state_size(), length);
+        }
+    }
+
+    [[nodiscard]] Real* vector_of(Real* vectors, std::int64_t row) const {
+        return vectors + plan_.sequence[static_cast<std::size_t>(row)] * config_.state_size();
+    }
+
+    // Pointers to a row's states.
+    const Real* const* collect(const BatchPlan& plan, const RowSpace<Real>& states, std::int64_t row) {
+        items_.resize(static_cast<std::size_t>(plan.length[static_cast<std::size_t>(row)]));
+        for (std::size_t t = 0; t < items_.size(); ++t) items_[t] = states.at(plan, row, static_cast<std::int64_t>(t));
+        return items_.data();
+    }
+
+    void steps_in_segments(Real* out) {
+        SegmentedPass<Real> pass(network_, 0, plan_, sequences_, n_jobs_);
+        pass.run([&](const BatchPlan& segment, const RowSpace<Real>& states, std::int64_t begin) {
+            for (std::int64_t row = 0; row < segment.rows; ++row) {
+                collect(segment, states, row);
+                head(out + (plan_.output_start[static_cast<std::size_t>(row)] + begin) * config_.output_size);
+            }
+        });
     }
 
     // One output for each step of the block, sequence after sequence.
@@ -95,6 +176,7 @@ private:
     BatchPlan plan_;
     std::vector<std::int64_t> batch_;
     std::vector<Buffer<Real>> states_;
+    Pooling<Real> pooling_;
     Buffer<Real> ring_, vectors_;
     std::vector<const Real*> items_;  // what the head reads, in the order of its outputs
 };

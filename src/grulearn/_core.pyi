@@ -33,10 +33,11 @@ class Network:
     A stack of GRU layers with an optional linear head.
 
     Parameters are one flat vector in the order of PyTorch's state_dict: weight_ih, weight_hh, bias_ih
-    and bias_hh of each layer and direction, then the head's weight and bias. All arrays are float32.
+    and bias_hh of each layer and direction, then the query of pool="attention", then the head's weight
+    and bias. All arrays are float32.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, target: str = 'value', isa: str = '') -> None: ...
+    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', isa: str = '') -> None: ...
 
     @property
     def n_parameters(self) -> int:
@@ -72,7 +73,7 @@ class Network:
 class Network64:
     """`Network` in float64."""
 
-    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, target: str = 'value', isa: str = '') -> None: ...
+    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', isa: str = '') -> None: ...
 
     @property
     def n_parameters(self) -> int:
@@ -186,6 +187,16 @@ class Trainer:
         """
         Divides the gradient by weight_sum, clips it, takes an Adam step and clears what was accumulated.
         `gradients` (n_parameters,) replaces the accumulated ones, for sums over several machines.
+        """
+
+    def optimizer_state(self) -> tuple[Annotated[NDArray[numpy.float32], dict(shape=(None,))], Annotated[NDArray[numpy.float32], dict(shape=(None,))], int]:
+        """
+        Adam's first and second moments, (n_parameters,) each, and its number of steps: copies.
+        """
+
+    def set_optimizer_state(self, first_moment: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], second_moment: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], n_steps: int) -> None:
+        """
+        Goes on from what optimizer_state returned, here or of another trainer of such a network.
         """
 
 class Trainer64:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 __all__ = ["CellSpec", "HeadSpec", "InputSpec", "NetworkSpec", "PoolSpec"]
 
-POOL_KINDS = ("last",)
+POOL_KINDS = ("last", "mean", "max", "attention")
 TARGETS = ("value", "sequence")
 LOSSES = (
     "squared_error",
@@ -112,9 +112,13 @@ class PoolSpec:
 
     Parameters
     ----------
-    kind : {"last"}, default="last"
-        "last" concatenates the final states of the last layer's directions: the forward one after the
-        last step, the reverse one after it has read back to the first.
+    kind : {"last", "mean", "max", "attention"}, default="last"
+        - "last" concatenates the final states of the last layer's directions: the forward one after the
+          last step, the reverse one after it has read back to the first.
+        - "mean" and "max" are those of each unit over the sequence's steps.
+        - "attention" is a mean with weights that a learned query gives.
+
+        :mod:`grulearn.equations` states them. A sequence of no step has zeros.
 
     Raises
     ------
@@ -214,7 +218,7 @@ class NetworkSpec:
     TypeError
         If a part is not of its class.
     ValueError
-        If `dtype` is not one of the above.
+        If `dtype` is not one of the above, or a head with ``target="sequence"`` comes with a pooling.
 
     Examples
     --------
@@ -237,6 +241,11 @@ class NetworkSpec:
                     f"NetworkSpec: {name} must be {part.__name__}, got {type(getattr(self, name)).__name__}"
                 )
         _check_choice(self, "dtype", DTYPES)
+        if self.head.target == "sequence" and self.pool.kind != "last":
+            raise ValueError(
+                "NetworkSpec: with a target for each step no state is pooled, so that pool.kind must be "
+                f"'last', its default; got {self.pool.kind!r}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the specification as nested dicts of plain values, ready for JSON."""

@@ -18,7 +18,7 @@ from grulearn.equations import (
     pool_states_backward,
 )
 from grulearn.formats.weights import cell_parameter_shapes, parameter_shapes, unflatten
-from grulearn.spec import CellSpec, HeadSpec, InputSpec, NetworkSpec
+from grulearn.spec import CellSpec, HeadSpec, InputSpec, NetworkSpec, PoolSpec
 
 
 @pytest.fixture(params=_core.instruction_sets())
@@ -120,10 +120,12 @@ class HeadCase:
     longest: int = 7
     seed: int = 0
     weighted: bool = False
+    pool: str = "last"
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(self.seed)
-        self.spec = NetworkSpec(InputSpec(self.n_features), self.cell, head=self.head, dtype=self.dtype)
+        pool = PoolSpec(self.pool)
+        self.spec = NetworkSpec(InputSpec(self.n_features), self.cell, pool, head=self.head, dtype=self.dtype)
         self.shapes = parameter_shapes(self.spec)
         self.network = make_network(
             self.n_features,
@@ -131,6 +133,7 @@ class HeadCase:
             self.isa,
             self.head.n_outputs,
             self.dtype,
+            pool=self.pool,
             target=self.head.target,
         )
         self.start = rng.normal(0, 0.4, self.network.n_parameters).astype(self.dtype)
@@ -203,12 +206,14 @@ class HeadCase:
 
             return items, weights, back
         pooling = {"lengths": lengths, "n_directions": self.cell.n_directions}
+        pooling["query"] = weights.get("pool.query")
 
         def back(d_items: np.ndarray) -> dict[str, np.ndarray]:
-            d_states, _ = pool_states_backward(d_items, states, "last", **pooling)
-            return gru_sequence_backward(x, weights, d_states, **options)[0]
+            d_states, d_query = pool_states_backward(d_items, states, self.pool, **pooling)
+            gradients = gru_sequence_backward(x, weights, d_states, **options)[0]
+            return gradients if d_query is None else {**gradients, "pool.query": d_query}
 
-        return pool_states(states, "last", **pooling), weights, back
+        return pool_states(states, self.pool, **pooling), weights, back
 
     def reference_predict(self) -> np.ndarray:
         """The specification's outputs in float64."""

@@ -34,6 +34,7 @@ class NativeEngine:
             reset_after=cell.reset_after,
             bias=cell.bias,
             output_size=spec.head.n_outputs,
+            pool=spec.pool.kind,
             target=spec.head.target,
         )
 
