@@ -167,6 +167,25 @@ void apply(BoundTrainer<Real>& bound, double learning_rate, double weight_sum,
 }
 
 template <class Real>
+auto optimizer_state(const BoundTrainer<Real>& bound) {
+    const std::int64_t size = bound.network.layout().canonical_size;
+    auto first = fresh<Real, 1>({size});
+    auto second = fresh<Real, 1>({size});
+    bound.trainer.optimizer_state(first.data(), second.data());
+    return std::tuple(first, second, bound.trainer.steps());
+}
+
+template <class Real>
+void set_optimizer_state(BoundTrainer<Real>& bound, const In<Real, 1>& first_moment, const In<Real, 1>& second_moment,
+                         std::int64_t n_steps) {
+    const Exclusive exclusive(bound.in_use);
+    const std::int64_t size = bound.network.layout().canonical_size;
+    expect_shape("first_moment", first_moment, {size});
+    expect_shape("second_moment", second_moment, {size});
+    bound.trainer.set_optimizer_state(first_moment.data(), second_moment.data(), n_steps);
+}
+
+template <class Real>
 auto batch_weights(const BoundTrainer<Real>& bound) {
     auto out = fresh<double, 1>({static_cast<std::int64_t>(bound.batch_weights.size())});
     std::copy(bound.batch_weights.begin(), bound.batch_weights.end(), out.data());
@@ -209,7 +228,12 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
         .def("apply", &apply<Real>, "learning_rate"_a, "weight_sum"_a,
              nb::arg("gradients").noconvert().none() = nb::none(),
              "Divides the gradient by weight_sum, clips it, takes an Adam step and clears what was accumulated.\n"
-             "`gradients` (n_parameters,) replaces the accumulated ones, for sums over several machines.");
+             "`gradients` (n_parameters,) replaces the accumulated ones, for sums over several machines.")
+        .def("optimizer_state", &optimizer_state<Real>,
+             "Adam's first and second moments, (n_parameters,) each, and its number of steps: copies.")
+        .def("set_optimizer_state", &set_optimizer_state<Real>, "first_moment"_a.noconvert(),
+             "second_moment"_a.noconvert(), "n_steps"_a,
+             "Goes on from what optimizer_state returned, here or of another trainer of such a network.");
 }
 
 }  // namespace

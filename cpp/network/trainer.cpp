@@ -177,6 +177,27 @@ void Trainer<Real>::apply_scaled(double learning_rate, double weight, Real* from
     }
 }
 
+template <class Real>
+void Trainer<Real>::optimizer_state(Real* first_moment, Real* second_moment) const {
+    network_.to_canonical(first_moment_.data(), first_moment);
+    network_.to_canonical(second_moment_.data(), second_moment);
+}
+
+template <class Real>
+void Trainer<Real>::set_optimizer_state(const Real* first_moment, const Real* second_moment, std::int64_t steps) {
+    if (steps < 0) throw InvalidArgument("n_steps must be at least 0, got " + std::to_string(steps));
+    for (std::int64_t i = 0; i < network_.layout().canonical_size; ++i) {
+        if (!std::isfinite(first_moment[i]) || !std::isfinite(second_moment[i]) || second_moment[i] < 0) {
+            throw InvalidArgument("moments must be finite and the second ones at least 0, got " +
+                                  std::to_string(first_moment[i]) + " and " + std::to_string(second_moment[i]) +
+                                  " at " + std::to_string(i));
+        }
+    }
+    network_.to_packed(first_moment, first_moment_.data());
+    network_.to_packed(second_moment, second_moment_.data());
+    steps_ = steps;
+}
+
 template class Trainer<float>;
 template class Trainer<double>;
 

@@ -229,3 +229,13 @@ class Trainer64:
         Divides the gradient by weight_sum, clips it, takes an Adam step and clears what was accumulated.
         `gradients` (n_parameters,) replaces the accumulated ones, for sums over several machines.
         """
+
+    def optimizer_state(self) -> tuple[Annotated[NDArray[numpy.float64], dict(shape=(None,))], Annotated[NDArray[numpy.float64], dict(shape=(None,))], int]:
+        """
+        Adam's first and second moments, (n_parameters,) each, and its number of steps: copies.
+        """
+
+    def set_optimizer_state(self, first_moment: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], second_moment: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_steps: int) -> None:
+        """
+        Goes on from what optimizer_state returned, here or of another trainer of such a network.
+        """

@@ -220,6 +220,70 @@ def test_large_cells_are_trained_in_shards_too(build_network, isa, dtype, reset_
         assert np.abs(actual[name] - gradient).max() <= GRADIENT_TOLERANCE[dtype] * scale, name
 
 
+def test_going_on_from_a_saved_state_is_not_having_stopped(problem):
+    order = np.random.default_rng(5).permutation(23)
+    options = {"clip_norm": 0.5, "weight_decay": 0.01}
+    trainer = problem.trainer(**options)
+    for _ in range(3):
+        trainer.run_epoch(order, 0.01)
+    parameters, state = problem.network.parameters(), trainer.optimizer_state()
+    assert state[2] == 9
+    expected = [trainer.run_epoch(order, 0.01) for _ in range(2)]
+    after = problem.network.parameters()
+
+    other = problem.trainer(n_jobs=2, **options)
+    problem.network.set_parameters(parameters)
+    other.set_optimizer_state(*state)
+    for kept, given in zip(other.optimizer_state(), state, strict=True):
+        np.testing.assert_array_equal(kept, given)
+    np.testing.assert_array_equal([other.run_epoch(order, 0.01) for _ in range(2)], expected)
+    np.testing.assert_array_equal(problem.network.parameters(), after)
+
+
+def test_the_state_is_adams(problem):
+    trainer = problem.trainer()
+    first, second, n_steps = trainer.optimizer_state()
+    assert n_steps == 0
+    assert not first.any()
+    assert not second.any()
+    weight = trainer.accumulate(np.arange(8))[1]
+    gradient = trainer.gradients() / weight
+    trainer.apply(0.01, weight)
+    first, second, n_steps = trainer.optimizer_state()
+    assert n_steps == 1
+    assert first.dtype == second.dtype == problem.dtype
+    np.testing.assert_allclose(first, 0.1 * gradient, rtol=1e-6)
+    np.testing.assert_allclose(
+        second, 0.001 * gradient**2, rtol=1e-5, atol=1e-38
+    )  # below, float32 is flushed
+    first[:] = 5  # a copy
+    assert not (trainer.optimizer_state()[0] == 5).any()
+
+
+def test_wrong_states_are_refused(build_network):
+    problem = Problem(build_network, CellSpec(5))
+    trainer = problem.trainer()
+    n = problem.network.n_parameters
+    good = np.zeros(n, np.float32)
+    with pytest.raises(ValueError, match=rf"first_moment must have shape \({n}\), got \({n - 1}\)"):
+        trainer.set_optimizer_state(good[1:].copy(), good, 1)
+    with pytest.raises(ValueError, match="second_moment must have shape"):
+        trainer.set_optimizer_state(good, good[1:].copy(), 1)
+    with pytest.raises(ValueError, match="n_steps must be at least 0, got -1"):
+        trainer.set_optimizer_state(good, good, -1)
+    bad = good.copy()
+    for value in (np.nan, np.inf):
+        bad[3] = value
+        with pytest.raises(
+            ValueError, match="moments must be finite and the second ones at least 0, .* at 3"
+        ):
+            trainer.set_optimizer_state(bad, good, 1)
+    bad[3] = -1.0
+    trainer.set_optimizer_state(bad, good, 1)
+    with pytest.raises(ValueError, match=r"got 0\.0* and -1\.0* at 3"):
+        trainer.set_optimizer_state(good, bad, 1)
+
+
 def test_an_empty_order_does_nothing(build_network):
     problem = Problem(build_network, CellSpec(5))
     trainer = problem.trainer()

@@ -110,6 +110,13 @@ public:
     // Divides the gradients (null: the accumulated ones; else packed) by weight, clips, steps; clears both.
     void apply(double learning_rate, double weight, Real* gradients = nullptr);
 
+    // Adam's moments, (canonical_size,) each, and its number of steps so far: a trainer given the state of another goes
+    // on as that one would have.
+    void optimizer_state(Real* first_moment, Real* second_moment) const;
+    [[nodiscard]] std::int64_t steps() const { return steps_; }
+    // Throws InvalidArgument unless moments are finite, second ones and steps at least 0.
+    void set_optimizer_state(const Real* first_moment, const Real* second_moment, std::int64_t steps);
+
 private:
     // In units of targets_.scale(): equal weights then give the bits of none.
     LossSum accumulate_scaled(std::span<const std::int64_t> batch);

@@ -121,6 +121,28 @@ class Trainer(Protocol):
         `gradients`, if given, is used instead of what was accumulated here.
         """
 
+    def optimizer_state(self) -> tuple[FloatArray, FloatArray, int]:
+        """Return what Adam has learned of the gradients so far.
+
+        Returns
+        -------
+        first_moment, second_moment : ndarray of the network's dtype, shape (n_parameters,)
+            In the canonical order; copies. Zeros before the first step.
+        n_steps : int
+            How many steps were taken.
+        """
+
+    def set_optimizer_state(self, first_moment: FloatArray, second_moment: FloatArray, n_steps: int) -> None:
+        """Go on from what `optimizer_state` returned, here or of another trainer of such a network.
+
+        With the same parameters and data, the training has the bits of one that never stopped.
+
+        Raises
+        ------
+        ValueError
+            If a moment has another shape or is not finite, a second one is negative, or `n_steps` is.
+        """
+
 
 class Engine(Protocol):
     """A network of a :class:`~grulearn.spec.NetworkSpec` that predicts and can be trained.
