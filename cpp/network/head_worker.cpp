@@ -128,15 +128,24 @@ void HeadWorker<Real>::collect_finals(const Run& run, std::int64_t begin, std::i
 
 template <class Real>
 void HeadWorker<Real>::take_targets(const Run& run, std::int64_t begin, std::int64_t end) {
-    const bool per_step = network_.config().per_step;
-    const std::int64_t columns = run.targets.columns();
-    RowStep at = per_step ? run.plan.row_step(begin) : RowStep{0, begin};
-    for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t in_batch = run.plan.sequence[static_cast<std::size_t>(at.row)];
-        run.targets.take(run.batch[static_cast<std::size_t>(in_batch)], at.step, beyond(wanted_.data(), i * columns),
-                         beyond(classes_.data(), i), beyond(weights_.data(), i * columns));
-        at = per_step ? run.plan.next(at) : RowStep{0, i + 1};
+    const auto sequence_of = [&](std::int64_t row) {
+        return run.batch[static_cast<std::size_t>(run.plan.sequence[static_cast<std::size_t>(row)])];
+    };
+    std::int64_t sequences[kMaxGroup];
+    std::int64_t steps[kMaxGroup];  // rows of the targets
+    if (network_.config().per_step) {
+        RowStep at = run.plan.row_step(begin);
+        for (std::int64_t i = 0; i < end - begin; ++i, at = run.plan.next(at)) {
+            sequences[i] = sequence_of(at.row);
+            steps[i] = run.targets.row_of(sequences[i], at.step);
+        }
+    } else {
+        for (std::int64_t i = 0; i < end - begin; ++i) sequences[i] = sequence_of(begin + i);
     }
+    const std::int64_t* rows = network_.config().per_step ? steps : sequences;
+    const std::int64_t at = begin * run.targets.columns();
+    run.targets.take(end - begin, sequences, rows, beyond(wanted_.data(), at), beyond(classes_.data(), begin),
+                     beyond(weights_.data(), at));
 }
 
 template <class Real>

@@ -32,31 +32,40 @@ public:
     }
     [[nodiscard]] bool all_count() const { return counting_.empty(); }
 
-    // The target of a step (without per_step: of the sequence) into wanted[columns], or *of_class; if weighted(), the
-    // weight of each into weights[columns]. What does not count becomes 0 with weight 0.
-    void take(std::int64_t sequence, std::int64_t position, Real* wanted, std::int64_t* of_class, Real* weights) const {
-        const std::int64_t row = row_of(sequence, position);
-        if (has_classes()) {
-            *of_class = classes_[static_cast<std::size_t>(row)];
-            if (weighted_) *weights = *of_class < 0 ? Real{0} : weight_of(sequence, row);
-            return;
-        }
-        const Real* values = values_ + row * columns_;
-        if (!weighted_) {
+    // The row of the targets that belongs to a step (without per_step: to the sequence).
+    [[nodiscard]] std::int64_t row_of(std::int64_t sequence, std::int64_t position) const {
+        return per_step_ ? starts_[static_cast<std::size_t>(sequence)] + position : sequence;
+    }
+
+    // The targets of some rows, each of a sequence, into wanted[count][columns], or into of_class[count] if
+    // has_classes(); if weighted(), their weights into weights[count][columns]. What does not count becomes 0 with
+    // weight 0.
+    void take(std::int64_t count, const std::int64_t* sequences, const std::int64_t* rows, Real* wanted,
+              std::int64_t* of_class, Real* weights) const {
+        if (has_classes()) return take_classes(count, sequences, rows, of_class, weights);
+        for (std::int64_t i = 0; i < count; ++i, wanted += columns_) {
+            const Real* values = values_ + rows[i] * columns_;
             for (std::int64_t k = 0; k < columns_; ++k) wanted[k] = values[k];
-            return;
         }
-        const Real weight = weight_of(sequence, row);
-        for (std::int64_t k = 0; k < columns_; ++k) {
-            const bool known = !std::isnan(values[k]);
-            wanted[k] = known ? values[k] : Real{0};
-            weights[k] = known ? weight : Real{0};
+        if (!weighted_) return;
+        wanted -= count * columns_;
+        for (std::int64_t i = 0; i < count; ++i) {
+            const Real weight = weight_of(sequences[i], rows[i]);
+            for (std::int64_t k = 0; k < columns_; ++k, ++wanted) {
+                const bool known = !std::isnan(*wanted);
+                *weights++ = known ? weight : Real{0};
+                if (!known) *wanted = 0;
+            }
         }
     }
 
 private:
-    [[nodiscard]] std::int64_t row_of(std::int64_t sequence, std::int64_t position) const {
-        return per_step_ ? starts_[static_cast<std::size_t>(sequence)] + position : sequence;
+    void take_classes(std::int64_t count, const std::int64_t* sequences, const std::int64_t* rows,
+                      std::int64_t* of_class, Real* weights) const {
+        for (std::int64_t i = 0; i < count; ++i) {
+            of_class[i] = classes_[static_cast<std::size_t>(rows[i])];
+            if (weighted_) weights[i] = of_class[i] < 0 ? Real{0} : weight_of(sequences[i], rows[i]);
+        }
     }
     [[nodiscard]] Real weight_of(std::int64_t sequence, std::int64_t row) const {
         return (weights_.size() == 0 ? Real{1} : weights_.data()[sequence]) *
