@@ -4,7 +4,10 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 
+#include <numeric>
 #include <optional>
+#include <span>
+#include <string>
 
 #include "arrays.hpp"
 #include "bind.hpp"
@@ -59,7 +62,11 @@ template <class Real>
 auto predict(const Network<Real>& network, const In<Real, 2>& rows, const Indices& starts, const Indices& lengths,
              int n_jobs) {
     const SequencesView<Real> sequences = view(rows, starts, lengths);
-    auto out = fresh<Real, 2>({sequences.size(), network.config().output_size});
+    check(sequences, network.config().input_size);  // before the lengths are summed
+    const std::span<const std::int64_t> sizes = sequences.lengths;
+    const std::int64_t count =
+        network.config().per_step ? std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}) : sequences.size();
+    auto out = fresh<Real, 2>({count, network.config().output_size});
     {
         const nb::gil_scoped_release release;
         network.predict(sequences, out.data(), checked_jobs(n_jobs));
@@ -73,18 +80,36 @@ void set_parameters(Network<Real>& network, const In<Real, 1>& values) {
     network.set_parameters(values.data());
 }
 
+Pool pool_of(const std::string& name) {
+    if (name == "last") return Pool::last;
+    if (name == "mean") return Pool::mean;
+    if (name == "max") return Pool::max;
+    if (name == "attention") return Pool::attention;
+    throw InvalidArgument("pool must be 'last', 'mean', 'max' or 'attention', got '" + name + "'");
+}
+
+bool is_per_step(const std::string& target) {
+    if (target != "value" && target != "sequence") {
+        throw InvalidArgument("target must be 'value' or 'sequence', got '" + target + "'");
+    }
+    return target == "sequence";
+}
+
 template <class Real>
 void bind_one(nb::module_& m, const char* name, const char* doc) {
     nb::class_<Network<Real>>(m, name, doc)
         .def(
             "__init__",
             [](Network<Real>* self, std::int64_t input_size, std::int64_t hidden_size, std::int64_t num_layers,
-               bool bidirectional, bool reset_after, bool bias, std::int64_t output_size, const std::string& isa) {
-                new (self) Network<Real>(
-                    {input_size, hidden_size, num_layers, bidirectional, reset_after, bias, output_size}, isa);
+               bool bidirectional, bool reset_after, bool bias, std::int64_t output_size, const std::string& pool,
+               const std::string& target, const std::string& isa) {
+                new (self) Network<Real>({input_size, hidden_size, num_layers, bidirectional, reset_after, bias,
+                                          output_size, pool_of(pool), is_per_step(target)},
+                                         isa);
             },
             "input_size"_a, "hidden_size"_a, nb::kw_only(), "num_layers"_a = 1, "bidirectional"_a = false,
-            "reset_after"_a = true, "bias"_a = true, "output_size"_a = 0, "isa"_a = "")
+            "reset_after"_a = true, "bias"_a = true, "output_size"_a = 0, "pool"_a = "last", "target"_a = "value",
+            "isa"_a = "")
         .def_prop_ro(
             "n_parameters", [](const Network<Real>& self) { return self.layout().canonical_size; },
             "Length of the flat parameter vector.")
@@ -106,7 +131,8 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
              "`step` on arrays of exactly the right kind: x (F,) or (N, F), h and out (L, H) or (L, N, H), or None.\n"
              "Returns out, or a new array for None; returns None, having done nothing, if an array needs converting.")
         .def("predict", &predict<Real>, "rows"_a.noconvert(), "starts"_a.noconvert(), "lengths"_a.noconvert(),
-             "n_jobs"_a, "The head on the final states, (N, O).");
+             "n_jobs"_a,
+             "The head's outputs, (N, O); with target=\"sequence\" (sum of lengths, O), sequence after sequence.");
 }
 
 }  // namespace
@@ -117,7 +143,8 @@ void bind_network(nb::module_& m) {
         m, "Network",
         "A stack of GRU layers with an optional linear head.\n\n"
         "Parameters are one flat vector in the order of PyTorch's state_dict: weight_ih, weight_hh, bias_ih\n"
-        "and bias_hh of each layer and direction, then the head's weight and bias. All arrays are float32.");
+        "and bias_hh of each layer and direction, then the query of pool=\"attention\", then the head's weight\n"
+        "and bias. All arrays are float32.");
     bind_one<double>(m, "Network64", "`Network` in float64.");
 }
 

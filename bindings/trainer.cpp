@@ -1,8 +1,16 @@
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/variant.h>
+#include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include "arrays.hpp"
 #include "bind.hpp"
@@ -14,24 +22,77 @@ namespace {
 
 using namespace nb::literals;
 
+template <class Real>
+using TargetArray = std::variant<In<Real, 2>, In<std::int64_t, 1>>;
+
+// What a network is to learn, as Python gives it.
+template <class Real>
+struct TargetArrays {
+    TargetArray<Real> targets;
+    std::optional<In<std::int64_t, 1>> starts;
+    std::optional<In<Real, 1>> weights, step_weights;
+
+    // per_step: whether the targets are those of steps, which begin where their sequences do if nothing else is said.
+    [[nodiscard]] TargetsView<Real> view(const In<std::int64_t, 1>& sequence_starts, bool per_step) const {
+        TargetsView<Real> view;
+        if (const auto* values = std::get_if<In<Real, 2>>(&targets)) {
+            view.n_rows = extent(*values, 0);
+            view.n_columns = extent(*values, 1);
+            view.values = values->data();
+        } else {
+            const auto& classes = std::get<In<std::int64_t, 1>>(targets);
+            view.n_rows = extent(classes, 0);
+            view.classes = classes.data();
+        }
+        if (weights) {
+            expect_shape("sample_weight", *weights, {extent(sequence_starts, 0)});
+            view.weights = weights->data();
+        }
+        if (step_weights) {
+            expect_shape("step_weight", *step_weights, {view.n_rows});
+            view.step_weights = step_weights->data();
+        }
+        if (starts) {
+            view.starts = bindings::view(*starts);
+        } else if (per_step) {
+            view.starts = bindings::view(sequence_starts);
+        }
+        return view;
+    }
+};
+
 // A trainer together with the arrays that it views. In Python the trainer keeps the network alive.
 template <class Real>
 struct BoundTrainer {
     const Network<Real>& network;
-    In<Real, 2> rows, targets;
+    In<Real, 2> rows;
+    TargetArray<Real> targets;
     Trainer<Real> trainer;
+    std::vector<double> batch_weights;  // of the latest epoch
     std::atomic_flag in_use{};
 
     BoundTrainer(Network<Real>& of, const In<Real, 2>& data, const In<std::int64_t, 1>& from,
-                 const In<std::int64_t, 1>& sizes, const In<Real, 2>& wanted, std::int64_t batch_size, int n_jobs,
-                 std::int64_t checkpoint_steps, const OptimizerConfig& optimizer)
+                 const In<std::int64_t, 1>& sizes, const TargetArrays<Real>& wanted, const TrainerConfig& config)
         : network(of),
           rows(data),
-          targets(wanted),
-          trainer(of, view<Real>(rows, from, sizes), targets.data(), batch_size, n_jobs, checkpoint_steps, optimizer) {
-        expect_shape("targets", targets, {extent(sizes, 0), network.config().output_size});
-    }
+          targets(wanted.targets),
+          trainer(of, view<Real>(rows, from, sizes), wanted.view(from, of.config().per_step), config) {}
 };
+
+Loss loss_of(const std::string& name) {
+    static constexpr std::pair<const char*, Loss> kLosses[] = {{"squared_error", Loss::squared_error},
+                                                               {"absolute_error", Loss::absolute_error},
+                                                               {"huber", Loss::huber},
+                                                               {"pinball", Loss::pinball},
+                                                               {"poisson", Loss::poisson},
+                                                               {"gaussian", Loss::gaussian},
+                                                               {"cross_entropy", Loss::cross_entropy},
+                                                               {"binary_cross_entropy", Loss::binary_cross_entropy}};
+    for (const auto& [known, loss] : kLosses) {
+        if (name == known) return loss;
+    }
+    throw InvalidArgument("loss: there is none called '" + name + "'");
+}
 
 // Refuses a second thread: both would write the same gradients.
 class Exclusive {
@@ -60,10 +121,12 @@ auto run_epoch(BoundTrainer<Real>& bound, const std::optional<In<std::int64_t, 1
     const auto sequences = order ? view(*order) : std::span<const std::int64_t>();
     const std::int64_t count = nothing ? 0 : bound.trainer.batches(sequences);
     auto losses = fresh<double, 1>({count});
+    bound.batch_weights.assign(static_cast<std::size_t>(count), 0.0);
     if (count == 0) return losses;
     try {
         const nb::gil_scoped_release release;
-        bound.trainer.run_epoch(sequences, learning_rate, {losses.data(), losses.size()}, &interrupted);
+        bound.trainer.run_epoch(sequences, learning_rate, {losses.data(), losses.size()}, bound.batch_weights,
+                                &interrupted);
     } catch (const Interrupted&) {
         throw nb::python_error();  // PyErr_CheckSignals has set KeyboardInterrupt
     }
@@ -84,7 +147,7 @@ auto accumulate(BoundTrainer<Real>& bound, const In<std::int64_t, 1>& batch) {
 template <class Real>
 auto gradients(const BoundTrainer<Real>& bound) {
     auto out = fresh<Real, 1>({bound.network.layout().canonical_size});
-    bound.network.to_canonical(bound.trainer.gradients(), out.data());
+    bound.trainer.gradients(out.data());
     return out;
 }
 
@@ -104,31 +167,73 @@ void apply(BoundTrainer<Real>& bound, double learning_rate, double weight_sum,
 }
 
 template <class Real>
+auto optimizer_state(const BoundTrainer<Real>& bound) {
+    const std::int64_t size = bound.network.layout().canonical_size;
+    auto first = fresh<Real, 1>({size});
+    auto second = fresh<Real, 1>({size});
+    bound.trainer.optimizer_state(first.data(), second.data());
+    return std::tuple(first, second, bound.trainer.steps());
+}
+
+template <class Real>
+void set_optimizer_state(BoundTrainer<Real>& bound, const In<Real, 1>& first_moment, const In<Real, 1>& second_moment,
+                         std::int64_t n_steps) {
+    const Exclusive exclusive(bound.in_use);
+    const std::int64_t size = bound.network.layout().canonical_size;
+    expect_shape("first_moment", first_moment, {size});
+    expect_shape("second_moment", second_moment, {size});
+    bound.trainer.set_optimizer_state(first_moment.data(), second_moment.data(), n_steps);
+}
+
+template <class Real>
+auto batch_weights(const BoundTrainer<Real>& bound) {
+    auto out = fresh<double, 1>({static_cast<std::int64_t>(bound.batch_weights.size())});
+    std::copy(bound.batch_weights.begin(), bound.batch_weights.end(), out.data());
+    return out;
+}
+
+template <class Real>
+void make(BoundTrainer<Real>* self, Network<Real>& network, const In<Real, 2>& rows, const In<std::int64_t, 1>& starts,
+          const In<std::int64_t, 1>& lengths, const TargetArray<Real>& targets, std::int64_t batch_size, int n_jobs,
+          const std::string& loss, double delta, const std::vector<double>& quantiles,
+          const std::optional<In<std::int64_t, 1>>& target_starts, const std::optional<In<Real, 1>>& sample_weight,
+          const std::optional<In<Real, 1>>& step_weight, double beta1, double beta2, double epsilon,
+          double weight_decay, double clip_norm, std::int64_t checkpoint_steps) {
+    new (self) BoundTrainer<Real>(network, rows, starts, lengths, {targets, target_starts, sample_weight, step_weight},
+                                  {{loss_of(loss), delta, quantiles},
+                                   batch_size,
+                                   checked_jobs(n_jobs),
+                                   checked_checkpoint_steps(checkpoint_steps),
+                                   {beta1, beta2, epsilon, weight_decay, clip_norm}});
+}
+
+template <class Real>
 void bind_one(nb::module_& m, const char* name, const char* doc) {
     nb::class_<BoundTrainer<Real>>(m, name, doc)
-        .def(
-            "__init__",
-            [](BoundTrainer<Real>* self, Network<Real>& network, const In<Real, 2>& rows,
-               const In<std::int64_t, 1>& starts, const In<std::int64_t, 1>& lengths, const In<Real, 2>& targets,
-               std::int64_t batch_size, int n_jobs, double beta1, double beta2, double epsilon, double weight_decay,
-               double clip_norm, std::int64_t checkpoint_steps) {
-                new (self) BoundTrainer<Real>(network, rows, starts, lengths, targets, batch_size, checked_jobs(n_jobs),
-                                              checked_checkpoint_steps(checkpoint_steps),
-                                              {beta1, beta2, epsilon, weight_decay, clip_norm});
-            },
-            nb::keep_alive<1, 2>(), "network"_a, "rows"_a.noconvert(), "starts"_a.noconvert(), "lengths"_a.noconvert(),
-            "targets"_a.noconvert(), nb::kw_only(), "batch_size"_a, "n_jobs"_a, "beta1"_a = 0.9, "beta2"_a = 0.999,
-            "epsilon"_a = 1e-8, "weight_decay"_a = 0.0, "clip_norm"_a = 0.0, "checkpoint_steps"_a = 0)
+        .def("__init__", &make<Real>, nb::keep_alive<1, 2>(), "network"_a, "rows"_a.noconvert(), "starts"_a.noconvert(),
+             "lengths"_a.noconvert(), "targets"_a.noconvert(), nb::kw_only(), "batch_size"_a, "n_jobs"_a,
+             "loss"_a = "squared_error", "delta"_a = 1.0, "quantiles"_a = std::vector<double>(),
+             nb::arg("target_starts").noconvert().none() = nb::none(),
+             nb::arg("sample_weight").noconvert().none() = nb::none(),
+             nb::arg("step_weight").noconvert().none() = nb::none(), "beta1"_a = 0.9, "beta2"_a = 0.999,
+             "epsilon"_a = 1e-8, "weight_decay"_a = 0.0, "clip_norm"_a = 0.0, "checkpoint_steps"_a = 0)
         .def("run_epoch", &run_epoch<Real>, nb::arg("order").noconvert().none(), "learning_rate"_a,
-             "One step for every batch of `order` (None: the sequences as they stand). Returns the mean squared error\n"
-             "of each batch before its step. Ctrl-C raises KeyboardInterrupt between two batches.")
+             "One step for every batch of `order` (None: the sequences as they stand). Returns the mean loss of each\n"
+             "batch before its step; 0 where nothing counts. Ctrl-C raises KeyboardInterrupt between two batches.")
+        .def_prop_ro("batch_weights", &batch_weights<Real>, nb::rv_policy::automatic,
+                     "The weights that the losses of the latest run_epoch are means over, (n_batches,).")
         .def("accumulate", &accumulate<Real>, "batch"_a.noconvert(),
-             "Adds the gradient of a batch's sum of squared errors; returns that sum and the number of targets.")
+             "Adds the gradient of the weighted sum of a batch's losses; returns that sum and that of the weights.")
         .def("gradients", &gradients<Real>, "The accumulated gradient, (n_parameters,).")
         .def("apply", &apply<Real>, "learning_rate"_a, "weight_sum"_a,
              nb::arg("gradients").noconvert().none() = nb::none(),
              "Divides the gradient by weight_sum, clips it, takes an Adam step and clears what was accumulated.\n"
-             "`gradients` (n_parameters,) replaces the accumulated ones, for sums over several machines.");
+             "`gradients` (n_parameters,) replaces the accumulated ones, for sums over several machines.")
+        .def("optimizer_state", &optimizer_state<Real>,
+             "Adam's first and second moments, (n_parameters,) each, and its number of steps: copies.")
+        .def("set_optimizer_state", &set_optimizer_state<Real>, "first_moment"_a.noconvert(),
+             "second_moment"_a.noconvert(), "n_steps"_a,
+             "Goes on from what optimizer_state returned, here or of another trainer of such a network.");
 }
 
 }  // namespace
@@ -136,8 +241,12 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
 void bind_trainer(nb::module_& m) {
     bind_one<float>(
         m, "Trainer",
-        "Trains a network with a head by Adam on the mean squared error of fixed data.\n\n"
-        "rows (R, F), starts and lengths (N,), targets (N, O). weight_decay is decoupled and leaves biases\n"
+        "Trains a network with a head by Adam on the mean loss of fixed data.\n\n"
+        "rows (R, F), starts and lengths (N,). targets (N, K), or of a network with target=\"sequence\" (M, K), where\n"
+        "those of a sequence's steps begin at its target_starts (N,) (None: at its starts) and NaN does not count.\n"
+        "K is the number of outputs, divided by 2 for gaussian and by the number of quantiles for pinball; for\n"
+        "cross_entropy targets are int64 class numbers (N,) or (M,), where -1 does not count with\n"
+        "target=\"sequence\". sample_weight (N,), step_weight (M,). weight_decay is decoupled and leaves biases\n"
         "alone; clip_norm bounds the global norm of the gradient, 0: no bound.");
     bind_one<double>(m, "Trainer64", "`Trainer` in float64.");
 }

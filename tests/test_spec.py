@@ -108,15 +108,73 @@ def test_options_are_bools(name):
 
 
 def test_choices():
-    with pytest.raises(ValueError, match="PoolSpec: kind must be one of 'last'; got 'mean'"):
-        PoolSpec("mean")
-    with pytest.raises(ValueError, match="HeadSpec: loss must be one of 'squared_error'; got 'huber'"):
-        HeadSpec(1, loss="huber")
+    with pytest.raises(ValueError, match="PoolSpec: kind must be one of 'last', .*; got 'sum'"):
+        PoolSpec("sum")
+    with pytest.raises(ValueError, match="HeadSpec: loss must be one of 'squared_error', .*; got 'hinge'"):
+        HeadSpec(1, loss="hinge")
+    with pytest.raises(ValueError, match="HeadSpec: target must be one of 'value', 'sequence'; got 'step'"):
+        HeadSpec(1, target="step")
     with pytest.raises(ValueError, match="loss must be one of"):
         HeadSpec(1, loss=["squared_error"])
     for dtype in ("float16", "double", np.float64, np.dtype("float64"), None):
         with pytest.raises(ValueError, match="NetworkSpec: dtype must be one of 'float32', 'float64'; got"):
             NetworkSpec(InputSpec(1), CellSpec(4), head=HeadSpec(1), dtype=dtype)
+
+
+def test_outputs_of_a_target():
+    for head, per_target, n_targets in [
+        (HeadSpec(3), 1, 3),
+        (HeadSpec(6, "pinball", quantiles=[0.1, 0.5, 0.9]), 3, 2),
+        (HeadSpec(4, "gaussian"), 2, 2),
+        (HeadSpec(5, "cross_entropy"), 5, 1),
+        (HeadSpec(5, "binary_cross_entropy", "sequence"), 1, 5),
+    ]:
+        assert (head.outputs_per_target, head.n_targets) == (per_target, n_targets)
+    with pytest.raises(ValueError, match="n_outputs must be a multiple of 2, .* gaussian has .*; got 3"):
+        HeadSpec(3, "gaussian")
+    with pytest.raises(ValueError, match="n_outputs must be a multiple of 3, .* pinball has"):
+        HeadSpec(4, "pinball", quantiles=[0.1, 0.5, 0.9])
+    with pytest.raises(ValueError, match="n_outputs must be at least 2 classes"):
+        HeadSpec(1, "cross_entropy")
+
+
+def test_delta_and_quantiles_belong_to_their_losses():
+    assert HeadSpec(1, "huber").delta == 1.0
+    assert HeadSpec(1, "huber", delta=np.float32(0.5)).delta == 0.5
+    assert HeadSpec(2, "pinball", quantiles=np.array([0.25, 0.75])).quantiles == (0.25, 0.75)
+    with pytest.raises(ValueError, match="delta belongs to the loss huber; this is squared_error"):
+        HeadSpec(1, delta=1.0)
+    with pytest.raises(ValueError, match="quantiles belong to the loss pinball; this is gaussian"):
+        HeadSpec(2, "gaussian", quantiles=[0.5])
+    with pytest.raises(ValueError, match=r"needs quantiles, such as \[0.1, 0.5, 0.9\]"):
+        HeadSpec(1, "pinball")
+    for delta in (0.0, -1.0, np.inf, np.nan):
+        with pytest.raises(ValueError, match="delta must be positive and finite, got"):
+            HeadSpec(1, "huber", delta=delta)
+    for levels in ([], [0.5, 0.5], [0.9, 0.1], [0.0, 0.5], [0.5, 1.0], [np.nan]):
+        with pytest.raises(ValueError, match="quantiles must rise and lie between 0 and 1, got"):
+            HeadSpec(max(len(levels), 1), "pinball", quantiles=levels)
+    for wrong in (0.5, ["a"], [True]):
+        with pytest.raises(TypeError, match="quantiles must be a"):
+            HeadSpec(1, "pinball", quantiles=wrong)
+    with pytest.raises(TypeError, match="delta must be a number, got '1'"):
+        HeadSpec(1, "huber", delta="1")
+
+
+def test_a_target_for_each_step_has_no_pooling():
+    with pytest.raises(ValueError, match="pool.kind must be 'last', its default; got 'mean'"):
+        NetworkSpec(InputSpec(1), CellSpec(4), PoolSpec("mean"), head=HeadSpec(1, target="sequence"))
+
+
+def test_heads_through_json_and_back():
+    for head in (
+        HeadSpec(6, "pinball", "sequence", quantiles=(0.1, 0.5, 0.9)),
+        HeadSpec(1, "huber", delta=2),
+    ):
+        spec = NetworkSpec(InputSpec(1), CellSpec(4), head=head)
+        again = NetworkSpec.from_dict(json.loads(json.dumps(spec.to_dict())))
+        assert again == spec
+        assert hash(again) == hash(spec)
 
 
 def test_parts_are_of_their_classes():

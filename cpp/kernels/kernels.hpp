@@ -18,6 +18,8 @@
 
 #include <cstdint>
 
+#include "grulearn/loss.hpp"
+
 namespace grulearn {
 
 // Sizes that every kernel call of one cell (one layer, one direction) shares.
@@ -156,6 +158,44 @@ struct HeadWeightGradient {
     Real* db = nullptr;  // added to
 };
 
+// Least scale of Loss::gaussian: the variance 1e-6, as in torch.nn.GaussianNLLLoss.
+constexpr double kSmallestScale = 1e-3;
+
+// The loss of some rows, and its derivatives by their outputs.
+template <class Real>
+struct LossRows {
+    Loss loss = Loss::squared_error;
+    std::int64_t rows = 0, outputs = 0, targets = 0;
+    Real* out = nullptr;  // [rows][outputs] in: outputs of the head; out: derivatives of the (weighted) sum
+    const Real* wanted = nullptr;  // [rows][targets]
+    const std::int64_t* classes = nullptr;  // [rows], instead of `wanted`, for cross_entropy
+    const Real* weights = nullptr;  // [rows][targets], null: all 1; where one is 0 the target must only be finite
+    Real* scratch = nullptr;  // [3][rows][outputs] for pinball, gaussian and cross_entropy
+    Real delta = 1;  // huber
+    const Real* quantiles = nullptr;  // pinball: [n_quantiles], rising
+    std::int64_t n_quantiles = 0, anchor = 0;  // anchor: which of them is an output as it stands
+};
+
+// Terms of a sum over steps that are added one by one, before they are added to the rest.
+constexpr std::int64_t kPoolBlock = 256;
+
+// The states of one sequence, to be pooled, and back.
+template <class Real>
+struct PoolRows {
+    std::int64_t count = 0, size = 0;  // of steps, of scalars that are pooled
+    const Real* const* x = nullptr;  // [count] states
+    std::int64_t column = 0;  // pool_sum, pool_max: of the first of these scalars in a state
+    bool reverse = false;  // pool_sum: from the last step to the first
+    // [size] the pooled vector. pool_sum and pool_max take up what is in it, attention overwrites it, gradients read
+    // it.
+    Real* out = nullptr;
+    const Real* query = nullptr;  // attention: [size]
+    Real scale = 1;  // attention: of the scores
+    Real* weights = nullptr;  // attention: [count] of the steps; attention_gradient: replaced by derivatives by q . x
+    const Real* d_out = nullptr;  // gradients: [size] of out
+    Real* const* dx = nullptr;  // gradients: [count], overwritten
+};
+
 // Adam (Kingma & Ba 2015) with decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW computes it.
 template <class Real>
 struct AdamStep {
@@ -186,6 +226,12 @@ struct KernelTable {
     void (*head_forward)(const HeadForward<Real>&);
     void (*head_input_gradient)(const HeadInputGradient<Real>&);
     void (*head_weight_gradient)(const HeadWeightGradient<Real>&);
+    double (*loss_and_slope)(const LossRows<Real>&);  // returns the sum
+    void (*pool_sum)(const PoolRows<Real>&);
+    void (*pool_max)(const PoolRows<Real>&);
+    void (*pool_max_gradient)(const PoolRows<Real>&);
+    void (*attention)(const PoolRows<Real>&);
+    void (*attention_gradient)(const PoolRows<Real>&);
     void (*adam)(const AdamStep<Real>&);
     double (*sum_of_squares)(const Real* values, std::int64_t count);
     // packed (w or u) -> transposed; gate g of the first n_gates (from first_gate) goes to the g-th block of lanes

@@ -28,6 +28,8 @@ using BiasGradient = grulearn::BiasGradient<real>;
 using HeadForward = grulearn::HeadForward<real>;
 using HeadInputGradient = grulearn::HeadInputGradient<real>;
 using HeadWeightGradient = grulearn::HeadWeightGradient<real>;
+using LossRows = grulearn::LossRows<real>;
+using PoolRows = grulearn::PoolRows<real>;
 using AdamStep = grulearn::AdamStep<real>;
 
 #include "activation.inl"
@@ -35,6 +37,9 @@ using AdamStep = grulearn::AdamStep<real>;
 #include "backward.inl"
 #include "gradient.inl"
 #include "head.inl"
+#include "exponential.inl"
+#include "loss.inl"
+#include "pool.inl"
 #include "adam.inl"
 #include "peak.inl"
 
@@ -57,6 +62,12 @@ const KernelTable<real>& table<real>() {
         head_forward,
         head_input_gradient,
         head_weight_gradient,
+        loss_and_slope,
+        pool_sum,
+        pool_max,
+        pool_max_gradient,
+        attention,
+        attention_gradient,
         adam,
         sum_of_squares,
         transpose,

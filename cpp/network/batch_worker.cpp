@@ -8,109 +8,15 @@
 namespace grulearn {
 
 template <class Real>
-double ShardWorker<Real>::run(const BatchPlan& plan, const SequencesView<Real>& sequences, const Real* targets,
-                              std::span<const std::int64_t> batch, const TransposedWeights<Real>& transposed,
-                              Real* gradients, int n_jobs) {
-    const NetworkConfig& config = network_.config();
-    plan_ = &plan;
+LossSum ShardWorker<Real>::run(const BatchPlan& plan, const SequencesView<Real>& sequences,
+                               const Targets<Real>& targets, std::span<const std::int64_t> batch,
+                               const TransposedWeights<Real>& transposed, Real* gradients, int n_jobs) {
     recording_.forward(plan, caller_rows(plan, sequences), nullptr, n_jobs);
-    const double loss = head(targets, batch, gradients, n_jobs);
-    typename Recording<Real>::OutputGradients given;
-    given.final_states = {d_finals_.data(), config.state_size(), nullptr};
-    given.first_cell = (config.num_layers - 1) * config.directions();
-    given.cell_stride = config.hidden_size;
+    const LossSum loss = head_.run(plan, recording_, targets, batch, gradients, n_jobs);
     typename Recording<Real>::InputGradients wanted;
     wanted.parameters = gradients;
-    recording_.backward(given, wanted, transposed, n_jobs);
+    recording_.backward(head_.state_gradients(), wanted, transposed, n_jobs);
     return loss;
-}
-
-// Predictions, the sum of squared errors, and their gradients down to the final states; all by row of the plan.
-template <class Real>
-double ShardWorker<Real>::head(const Real* targets, std::span<const std::int64_t> batch, Real* gradients, int n_jobs) {
-    const NetworkConfig& config = network_.config();
-    const std::int64_t inputs = config.state_size();
-    const std::int64_t outputs = config.output_size;
-    final_rows_.resize(static_cast<std::size_t>(plan_->rows));
-    finals_.resize(plan_->rows * inputs);
-    errors_.resize(plan_->rows * outputs);
-    d_finals_.resize(plan_->rows * inputs);
-    losses_.assign(static_cast<std::size_t>(plan_->rows), 0.0);
-    const int threads = worthwhile_threads(n_jobs, 3 * plan_->rows * inputs * outputs);
-    for_row_blocks(threads, plan_->rows,
-                   [&](std::int64_t begin, std::int64_t end) { head_rows(targets, batch, begin, end); });
-    HeadWeightGradient<Real> weight;
-    weight.rows = plan_->rows;
-    weight.inputs = inputs;
-    weight.outputs = outputs;
-    weight.x = final_rows_.data();
-    weight.d_out = errors_.data();
-    weight.dw = gradients + network_.layout().head_weight;
-    weight.db = gradients + network_.layout().head_bias;
-    network_.kernels().head_weight_gradient(weight);
-    return std::accumulate(losses_.begin(), losses_.end(), 0.0);
-}
-
-// Pointers to the final states of rows [begin, end): where they stand, or for two directions copied together.
-template <class Real>
-void ShardWorker<Real>::collect_finals(std::int64_t begin, std::int64_t end) {
-    const NetworkConfig& config = network_.config();
-    const std::int64_t top = config.num_layers - 1;
-    const RowSpace<Real> states = recording_.states(top);
-    for (std::int64_t i = begin; i < end; ++i) {
-        const auto row = static_cast<std::size_t>(i);
-        const std::int64_t length = plan_->length[row];
-        if (length > 0 && config.directions() == 1) {
-            final_rows_[row] = states.at(*plan_, i, length - 1);
-            continue;
-        }
-        final_rows_[row] = finals_.data() + i * config.state_size();
-        for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
-            recording_.final_states_of(top, direction, finals_.data() + direction * config.hidden_size,
-                                       config.state_size(), nullptr, i, i + 1);
-        }
-    }
-}
-
-// The part of the head that is independent for each row.
-template <class Real>
-void ShardWorker<Real>::head_rows(const Real* targets, std::span<const std::int64_t> batch, std::int64_t begin,
-                                  std::int64_t end) {
-    const NetworkConfig& config = network_.config();
-    const std::int64_t inputs = config.state_size();
-    const std::int64_t outputs = config.output_size;
-    const std::int64_t rows = end - begin;
-    collect_finals(begin, end);
-    const Real* w = network_.packed() + network_.layout().head_weight;
-    Real* errors = errors_.data() + begin * outputs;
-    HeadForward<Real> forward;
-    forward.rows = rows;
-    forward.inputs = inputs;
-    forward.outputs = outputs;
-    forward.x = final_rows_.data() + begin;
-    forward.w = w;
-    forward.b = network_.packed() + network_.layout().head_bias;
-    forward.out = errors;
-    network_.kernels().head_forward(forward);
-
-    for (std::int64_t i = begin; i < end; ++i) {
-        const auto row = static_cast<std::size_t>(i);
-        const Real* target = targets + batch[static_cast<std::size_t>(plan_->sequence[row])] * outputs;
-        for (std::int64_t o = 0; o < outputs; ++o, ++errors) {
-            const Real error = *errors - target[o];
-            losses_[row] += static_cast<double>(error) * error;
-            *errors = 2 * error;
-        }
-    }
-
-    HeadInputGradient<Real> backward;
-    backward.rows = rows;
-    backward.inputs = inputs;
-    backward.outputs = outputs;
-    backward.w = w;
-    backward.d_out = forward.out;
-    backward.dx = d_finals_.data() + begin * inputs;
-    network_.kernels().head_input_gradient(backward);
 }
 
 namespace {
@@ -168,7 +74,7 @@ std::int64_t BatchWorker<Real>::rows_of_a_shard() const {
 }
 
 template <class Real>
-LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Real* targets,
+LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Targets<Real>& targets,
                                std::span<const std::int64_t> batch, Real* gradients) {
     const auto shards = static_cast<std::int64_t>(shards_.size());
     const std::int64_t size = network_.layout().packed_size;
@@ -181,7 +87,7 @@ LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Real*
     const bool together = sums < all && (shards == 1 || largest_cell() > kSmallCell);
     const int threads = together ? 1 : all;
     partial_.resize((sums - 1) * size);
-    losses_.assign(static_cast<std::size_t>(shards), 0.0);
+    losses_.assign(static_cast<std::size_t>(shards), LossSum{});
     while (workers_.size() < static_cast<std::size_t>(threads)) {
         workers_.push_back(std::make_unique<ShardWorker<Real>>(network_, checkpoint_steps_));
     }
@@ -204,8 +110,9 @@ LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Real*
             for (std::int64_t i = begin; i < end; ++i) gradients[i] += from[i];
         }
     });
-    return {std::accumulate(losses_.begin(), losses_.end(), 0.0),
-            static_cast<double>(whole_.rows * network_.config().output_size)};
+    return std::accumulate(losses_.begin(), losses_.end(), LossSum{}, [](const LossSum& a, const LossSum& b) {
+        return LossSum{a.loss + b.loss, a.weight + b.weight};
+    });
 }
 
 template class ShardWorker<float>;

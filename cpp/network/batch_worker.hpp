@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "grulearn/training.hpp"
+#include "head_worker.hpp"
 #include "recording.hpp"
 
 namespace grulearn {
@@ -16,24 +17,17 @@ template <class Real>
 class ShardWorker {
 public:
     ShardWorker(const Network<Real>& network, std::int64_t checkpoint_steps)
-        : network_(network), recording_(network, checkpoint_steps) {}
+        : network_(network), recording_(network, checkpoint_steps), head_(network) {}
 
-    // Adds the gradient of the sum of squared errors of the plan's rows; returns that sum.
-    double run(const BatchPlan& plan, const SequencesView<Real>& sequences, const Real* targets,
-               std::span<const std::int64_t> batch, const TransposedWeights<Real>& transposed, Real* gradients,
-               int n_jobs);
+    // Adds the gradient of the sum of losses of the plan's rows; returns that sum.
+    LossSum run(const BatchPlan& plan, const SequencesView<Real>& sequences, const Targets<Real>& targets,
+                std::span<const std::int64_t> batch, const TransposedWeights<Real>& transposed, Real* gradients,
+                int n_jobs);
 
 private:
-    double head(const Real* targets, std::span<const std::int64_t> batch, Real* gradients, int n_jobs);
-    void collect_finals(std::int64_t begin, std::int64_t end);
-    void head_rows(const Real* targets, std::span<const std::int64_t> batch, std::int64_t begin, std::int64_t end);
-
     const Network<Real>& network_;
     Recording<Real> recording_;
-    const BatchPlan* plan_ = nullptr;
-    std::vector<const Real*> final_rows_;
-    Buffer<Real> finals_, d_finals_, errors_;
-    std::vector<double> losses_;  // by row
+    HeadWorker<Real> head_;
 };
 
 // A batch cut into shards of rows: forward, head and backward of a shard find each other's results in the cache, and
@@ -48,8 +42,8 @@ public:
     // The batch just planned comes again every epoch, from the same memory.
     void keep_plan(const std::int64_t* batch) { planned_ = batch; }
 
-    // Adds the gradient of the batch's sum of squared errors.
-    LossSum run(const SequencesView<Real>& sequences, const Real* targets, std::span<const std::int64_t> batch,
+    // Adds the gradient of the batch's sum of losses.
+    LossSum run(const SequencesView<Real>& sequences, const Targets<Real>& targets, std::span<const std::int64_t> batch,
                 Real* gradients);
 
 private:
@@ -66,7 +60,7 @@ private:
     std::vector<std::unique_ptr<ShardWorker<Real>>> workers_;  // [thread]
     TransposedWeights<Real> transposed_;
     Buffer<Real> partial_;        // sums of gradients but the first, which has the caller's memory
-    std::vector<double> losses_;  // by shard
+    std::vector<LossSum> losses_;       // by shard
     std::vector<std::int64_t> order_;  // of the sums; empty: as they stand
 };
 

@@ -1,4 +1,4 @@
-// Running a network: whole sequences, one step, predictions.
+// Running a network: whole sequences, one step.
 #include <algorithm>
 #include <numeric>
 
@@ -29,52 +29,6 @@ void Network<Real>::forward(const SequencesView<Real>& sequences, const Real* h0
                                                 : RowSpace<Real>{lower, config_.state_size(), RowOrder::time, nullptr};
         final_states<Real>(cell, plan, layer_states, h0, h_n + index * cell_size, config_.hidden_size,
                            plan.sequence.data(), 0, plan.rows);
-    }
-}
-
-template <class Real>
-void Network<Real>::predict(const SequencesView<Real>& sequences, Real* out, int n_jobs) const {
-    check(sequences, config_.input_size);
-    if (config_.output_size == 0) throw InvalidArgument("predict needs a head: the network's output_size is 0");
-    const FlushDenormals flush;
-    // Layers below the top keep all states of a block: so many row-steps of them bound the memory.
-    constexpr std::int64_t kBlockRowSteps = std::int64_t{1} << 16;
-    std::vector<std::int64_t> batch;
-    std::vector<Buffer<Real>> states;
-    std::vector<const Real*> rows;
-    Buffer<Real> ring, finals;
-    BatchPlan plan;
-    for (std::int64_t begin = 0; begin < sequences.size();) {
-        batch.clear();
-        std::int64_t end = begin;
-        for (std::int64_t row_steps = 0; end < sequences.size() && row_steps < kBlockRowSteps; ++end) {
-            row_steps += sequences.lengths[static_cast<std::size_t>(end)];
-            batch.push_back(end);
-        }
-        plan.build(sequences, batch);
-        const RowSpace<Real> top{ring.resize(2 * plan.rows * config_.state_size()), config_.state_size(),
-                                 RowOrder::ring, nullptr};
-        forward_layers<Real>(*this, plan, caller_rows(plan, sequences), nullptr, top, states, nullptr, n_jobs);
-        finals.resize(plan.rows * config_.state_size());
-        for (std::int64_t direction = 0; direction < config_.directions(); ++direction) {
-            final_states<Real>({this, config_.num_layers - 1, direction}, plan, top, nullptr,
-                               finals.data() + direction * config_.hidden_size, config_.state_size(),
-                               plan.sequence.data(), 0, plan.rows);
-        }
-        HeadForward<Real> head;
-        head.rows = plan.rows;
-        head.inputs = config_.state_size();
-        head.outputs = config_.output_size;
-        rows.resize(batch.size());
-        for (std::size_t i = 0; i < rows.size(); ++i) {
-            rows[i] = finals.data() + static_cast<std::int64_t>(i) * config_.state_size();
-        }
-        head.x = rows.data();
-        head.w = packed() + layout_.head_weight;
-        head.b = packed() + layout_.head_bias;
-        head.out = out + begin * config_.output_size;
-        kernels_->head_forward(head);
-        begin = end;
     }
 }
 
@@ -124,10 +78,8 @@ void Network<Real>::step(const Real* x, const Real* h, Real* out, std::int64_t n
 }
 
 template void Network<float>::forward(const SequencesView<float>&, const float*, float*, float*, int) const;
-template void Network<float>::predict(const SequencesView<float>&, float*, int) const;
 template void Network<float>::step(const float*, const float*, float*, std::int64_t) const;
 template void Network<double>::forward(const SequencesView<double>&, const double*, double*, double*, int) const;
-template void Network<double>::predict(const SequencesView<double>&, double*, int) const;
 template void Network<double>::step(const double*, const double*, double*, std::int64_t) const;
 
 }  // namespace grulearn

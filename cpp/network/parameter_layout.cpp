@@ -23,6 +23,12 @@ void check(const NetworkConfig& config) {
     at_least("hidden_size", config.hidden_size, 1);
     at_least("num_layers", config.num_layers, 1);
     at_least("output_size", config.output_size, 0);
+    if (config.per_step && config.pool != Pool::last) {
+        throw InvalidArgument("a head on every step reads no pooled state: pool must be 'last', the default");
+    }
+    if (config.output_size == 0 && (config.per_step || config.pool != Pool::last)) {
+        throw InvalidArgument("pool and target say what the head reads: they need an output_size of at least 1");
+    }
     // In double, so that the check itself cannot overflow.
     const auto units = static_cast<double>(config.hidden_size);
     const double inputs = std::max(static_cast<double>(config.input_size), 2.0 * units);
@@ -64,6 +70,9 @@ void for_each_parameter(const NetworkConfig& config, const ParameterLayout& layo
             vector(place.bias, 3);
         }
     }
+    if (layout.pool_query >= 0) {
+        for (std::int64_t i = 0; i < config.state_size(); ++i) copy(at++, layout.pool_query + i);
+    }
     for (std::int64_t i = 0; i < config.output_size * config.state_size(); ++i) copy(at++, layout.head_weight + i);
     for (std::int64_t i = 0; i < config.output_size; ++i) copy(at++, layout.head_bias + i);
 }
@@ -89,6 +98,10 @@ ParameterLayout::ParameterLayout(const NetworkConfig& config, std::int64_t width
         if (config.bias) layout.bias = place(panels * 6 * width, false);
         layout.size = packed_size - layout.w;
         canonical_size += 3 * hidden * (inputs + hidden + (config.bias ? 2 : 0));
+    }
+    if (config.output_size > 0 && config.pool == Pool::attention) {
+        pool_query = place(config.state_size(), true);
+        canonical_size += config.state_size();
     }
     if (config.output_size > 0) {
         head_weight = place(config.output_size * config.state_size(), true);

@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 
 #include "batch_worker.hpp"
 #include "grulearn/errors.hpp"
 #include "grulearn/training.hpp"
+#include "targets.hpp"
 #include "thread_pool.hpp"
 
 namespace grulearn {
@@ -20,26 +22,30 @@ std::span<const std::int64_t> part(std::span<const std::int64_t> order, std::int
 }  // namespace
 
 template <class Real>
-Trainer<Real>::Trainer(Network<Real>& network, const SequencesView<Real>& sequences, const Real* targets,
-                       std::int64_t batch_size, int n_jobs, std::int64_t checkpoint_steps,
-                       const OptimizerConfig& optimizer)
+Trainer<Real>::Trainer(Network<Real>& network, const SequencesView<Real>& sequences, const TargetsView<Real>& targets,
+                       const TrainerConfig& config)
     : network_(network),
       sequences_(sequences),
-      targets_(targets),
-      batch_size_(std::min(batch_size, std::max<std::int64_t>(sequences.size(), 1))),
-      n_jobs_(n_jobs),
-      optimizer_(optimizer),
+      batch_size_(std::min(config.batch_size, std::max<std::int64_t>(sequences.size(), 1))),
+      n_jobs_(config.n_jobs),
+      optimizer_(config.optimizer),
       starts_(sequences.starts.begin(), sequences.starts.end()),
       lengths_(sequences.lengths.begin(), sequences.lengths.end()),
       identity_(static_cast<std::size_t>(sequences.size())),
-      worker_(std::make_unique<BatchWorker<Real>>(network, n_jobs, checkpoint_steps)) {
-    const NetworkConfig& config = network.config();
+      worker_(std::make_unique<BatchWorker<Real>>(network, config.n_jobs, config.checkpoint_steps)) {
     sequences_.starts = starts_;
     sequences_.lengths = lengths_;
-    check(sequences_, config.input_size);
-    if (config.output_size == 0) throw InvalidArgument("training needs a head: the network's output_size is 0");
-    if (batch_size < 1) throw InvalidArgument("batch_size must be at least 1, got " + std::to_string(batch_size));
+    check(sequences_, network.config().input_size);
+    if (network.config().output_size == 0) {
+        throw InvalidArgument("training needs a head: the network's output_size is 0");
+    }
+    if (config.batch_size < 1) {
+        throw InvalidArgument("batch_size must be at least 1, got " + std::to_string(config.batch_size));
+    }
+    targets_ = std::make_unique<Targets<Real>>(network.config(), sequences_, targets, config.loss);
     std::iota(identity_.begin(), identity_.end(), 0);
+    std::copy_if(identity_.begin(), identity_.end(), std::back_inserter(identity_that_counts_),
+                 [&](std::int64_t i) { return targets_->counts(i); });
     const std::int64_t size = network.layout().packed_size;
     gradients_.resize_zeroed(size);
     first_moment_.resize_zeroed(size);
@@ -57,15 +63,17 @@ std::int64_t Trainer<Real>::batches(std::span<const std::int64_t> order) const {
 
 template <class Real>
 void Trainer<Real>::run_epoch(std::span<const std::int64_t> order, double learning_rate, std::span<double> losses,
-                              bool (*poll)()) {
+                              std::span<double> weights, bool (*poll)()) {
     using Clock = std::chrono::steady_clock;
     constexpr std::chrono::milliseconds kPollEvery{20};
     const std::span<const std::int64_t> all = order.empty() ? std::span<const std::int64_t>(identity_) : order;
     auto next_poll = Clock::now() + kPollEvery;
     for (std::int64_t b = 0; b < batches(order); ++b) {
-        const LossSum sum = accumulate(part(all, b * batch_size_, batch_size_));
-        losses[static_cast<std::size_t>(b)] = sum.loss / sum.weight;
-        apply(learning_rate, sum.weight);
+        const LossSum sum = accumulate_scaled(part(all, b * batch_size_, batch_size_));
+        const bool counts = sum.weight > 0.0;
+        losses[static_cast<std::size_t>(b)] = counts ? sum.loss / sum.weight : 0.0;
+        if (!weights.empty()) weights[static_cast<std::size_t>(b)] = sum.weight * targets_->scale();
+        if (counts) apply_scaled(learning_rate, sum.weight, gradients_.data());
         if (poll != nullptr && Clock::now() >= next_poll) {
             if (poll()) throw Interrupted();
             next_poll = Clock::now() + kPollEvery;
@@ -73,12 +81,41 @@ void Trainer<Real>::run_epoch(std::span<const std::int64_t> order, double learni
     }
 }
 
+// Sequences that count nothing are left out before anything is computed: whatever they hold cannot matter.
+template <class Real>
+std::span<const std::int64_t> Trainer<Real>::that_count(std::span<const std::int64_t> batch) {
+    if (targets_->all_count()) return batch;
+    if (batch.data() == identity_.data() && batch.size() == identity_.size()) return identity_that_counts_;
+    batch_that_counts_.clear();
+    for (const std::int64_t i : batch) {
+        if (i < 0 || i >= sequences_.size() || targets_->counts(i)) batch_that_counts_.push_back(i);  // or is refused
+    }
+    return batch_that_counts_;
+}
+
+template <class Real>
+LossSum Trainer<Real>::accumulate_scaled(std::span<const std::int64_t> batch) {
+    const FlushDenormals flush;
+    const std::span<const std::int64_t> counting = that_count(batch);
+    if (counting.empty()) return {};
+    worker_->plan(sequences_, counting);
+    const bool same_again = batch.data() == identity_.data() && batch.size() == identity_.size();
+    if (same_again) worker_->keep_plan(counting.data());
+    return worker_->run(sequences_, *targets_, counting, gradients_.data());
+}
+
 template <class Real>
 LossSum Trainer<Real>::accumulate(std::span<const std::int64_t> batch) {
-    const FlushDenormals flush;
-    worker_->plan(sequences_, batch);
-    if (batch.data() == identity_.data() && batch.size() == identity_.size()) worker_->keep_plan(batch.data());
-    return worker_->run(sequences_, targets_, batch, gradients_.data());
+    const LossSum sum = accumulate_scaled(batch);
+    return {sum.loss * targets_->scale(), sum.weight * targets_->scale()};
+}
+
+template <class Real>
+void Trainer<Real>::gradients(Real* canonical) const {
+    network_.to_canonical(gradients_.data(), canonical);
+    if (targets_->scale() == 1.0) return;
+    const auto scale = static_cast<Real>(targets_->scale());
+    for (std::int64_t i = 0; i < network_.layout().canonical_size; ++i) canonical[i] *= scale;
 }
 
 template <class Real>
@@ -94,9 +131,19 @@ double Trainer<Real>::sum_of_squares(const Real* values) const {
 
 template <class Real>
 void Trainer<Real>::apply(double learning_rate, double weight, Real* gradients) {
-    const FlushDenormals flush;
     if (!(weight > 0.0)) throw InvalidArgument("apply needs a positive weight, got " + std::to_string(weight));
-    Real* from = gradients == nullptr ? gradients_.data() : gradients;
+    if (gradients == nullptr) {
+        apply_scaled(learning_rate, weight / targets_->scale(), gradients_.data());
+    } else {
+        apply_scaled(learning_rate, weight, gradients);
+        gradients_.resize_zeroed(network_.layout().packed_size);
+    }
+}
+
+// Takes a step with packed gradients of a sum of this weight, and clears them.
+template <class Real>
+void Trainer<Real>::apply_scaled(double learning_rate, double weight, Real* from) {
+    const FlushDenormals flush;
     double scale = 1.0 / weight;
     if (optimizer_.clip_norm > 0.0) {
         const double norm = std::sqrt(sum_of_squares(from)) * scale;
@@ -128,7 +175,27 @@ void Trainer<Real>::apply(double learning_rate, double weight, Real* gradients) 
             network_.kernels().adam(part);
         });
     }
-    if (gradients != nullptr) gradients_.resize_zeroed(network_.layout().packed_size);
+}
+
+template <class Real>
+void Trainer<Real>::optimizer_state(Real* first_moment, Real* second_moment) const {
+    network_.to_canonical(first_moment_.data(), first_moment);
+    network_.to_canonical(second_moment_.data(), second_moment);
+}
+
+template <class Real>
+void Trainer<Real>::set_optimizer_state(const Real* first_moment, const Real* second_moment, std::int64_t steps) {
+    if (steps < 0) throw InvalidArgument("n_steps must be at least 0, got " + std::to_string(steps));
+    for (std::int64_t i = 0; i < network_.layout().canonical_size; ++i) {
+        if (!std::isfinite(first_moment[i]) || !std::isfinite(second_moment[i]) || second_moment[i] < 0) {
+            throw InvalidArgument("moments must be finite and the second ones at least 0, got " +
+                                  std::to_string(first_moment[i]) + " and " + std::to_string(second_moment[i]) +
+                                  " at " + std::to_string(i));
+        }
+    }
+    network_.to_packed(first_moment, first_moment_.data());
+    network_.to_packed(second_moment, second_moment_.data());
+    steps_ = steps;
 }
 
 template class Trainer<float>;

@@ -2,6 +2,7 @@
 The native core: GRU networks, their gradients and their training, in float32 and float64.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, overload
 
 import numpy
@@ -32,10 +33,11 @@ class Network:
     A stack of GRU layers with an optional linear head.
 
     Parameters are one flat vector in the order of PyTorch's state_dict: weight_ih, weight_hh, bias_ih
-    and bias_hh of each layer and direction, then the head's weight and bias. All arrays are float32.
+    and bias_hh of each layer and direction, then the query of pool="attention", then the head's weight
+    and bias. All arrays are float32.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, isa: str = '') -> None: ...
+    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', isa: str = '') -> None: ...
 
     @property
     def n_parameters(self) -> int:
@@ -64,12 +66,14 @@ class Network:
         """
 
     def predict(self, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_jobs: int) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None))]:
-        """The head on the final states, (N, O)."""
+        """
+        The head's outputs, (N, O); with target="sequence" (sum of lengths, O), sequence after sequence.
+        """
 
 class Network64:
     """`Network` in float64."""
 
-    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, isa: str = '') -> None: ...
+    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', isa: str = '') -> None: ...
 
     @property
     def n_parameters(self) -> int:
@@ -98,7 +102,9 @@ class Network64:
         """
 
     def predict(self, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_jobs: int) -> Annotated[NDArray[numpy.float64], dict(shape=(None, None))]:
-        """The head on the final states, (N, O)."""
+        """
+        The head's outputs, (N, O); with target="sequence" (sum of lengths, O), sequence after sequence.
+        """
 
 class Tape:
     """A forward pass that can be run backward once."""
@@ -145,23 +151,33 @@ class Tape64:
 
 class Trainer:
     """
-    Trains a network with a head by Adam on the mean squared error of fixed data.
+    Trains a network with a head by Adam on the mean loss of fixed data.
 
-    rows (R, F), starts and lengths (N,), targets (N, O). weight_decay is decoupled and leaves biases
+    rows (R, F), starts and lengths (N,). targets (N, K), or of a network with target="sequence" (M, K), where
+    those of a sequence's steps begin at its target_starts (N,) (None: at its starts) and NaN does not count.
+    K is the number of outputs, divided by 2 for gaussian and by the number of quantiles for pinball; for
+    cross_entropy targets are int64 class numbers (N,) or (M,), where -1 does not count with
+    target="sequence". sample_weight (N,), step_weight (M,). weight_decay is decoupled and leaves biases
     alone; clip_norm bounds the global norm of the gradient, 0: no bound.
     """
 
-    def __init__(self, network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0) -> None: ...
+    def __init__(self, network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0) -> None: ...
 
     def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
-        One step for every batch of `order` (None: the sequences as they stand). Returns the mean squared error
-        of each batch before its step. Ctrl-C raises KeyboardInterrupt between two batches.
+        One step for every batch of `order` (None: the sequences as they stand). Returns the mean loss of each
+        batch before its step; 0 where nothing counts. Ctrl-C raises KeyboardInterrupt between two batches.
+        """
+
+    @property
+    def batch_weights(self) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
+        """
+        The weights that the losses of the latest run_epoch are means over, (n_batches,).
         """
 
     def accumulate(self, batch: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[float, float]:
         """
-        Adds the gradient of a batch's sum of squared errors; returns that sum and the number of targets.
+        Adds the gradient of the weighted sum of a batch's losses; returns that sum and that of the weights.
         """
 
     def gradients(self) -> Annotated[NDArray[numpy.float32], dict(shape=(None,))]:
@@ -173,20 +189,36 @@ class Trainer:
         `gradients` (n_parameters,) replaces the accumulated ones, for sums over several machines.
         """
 
+    def optimizer_state(self) -> tuple[Annotated[NDArray[numpy.float32], dict(shape=(None,))], Annotated[NDArray[numpy.float32], dict(shape=(None,))], int]:
+        """
+        Adam's first and second moments, (n_parameters,) each, and its number of steps: copies.
+        """
+
+    def set_optimizer_state(self, first_moment: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], second_moment: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], n_steps: int) -> None:
+        """
+        Goes on from what optimizer_state returned, here or of another trainer of such a network.
+        """
+
 class Trainer64:
     """`Trainer` in float64."""
 
-    def __init__(self, network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0) -> None: ...
+    def __init__(self, network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0) -> None: ...
 
     def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
-        One step for every batch of `order` (None: the sequences as they stand). Returns the mean squared error
-        of each batch before its step. Ctrl-C raises KeyboardInterrupt between two batches.
+        One step for every batch of `order` (None: the sequences as they stand). Returns the mean loss of each
+        batch before its step; 0 where nothing counts. Ctrl-C raises KeyboardInterrupt between two batches.
+        """
+
+    @property
+    def batch_weights(self) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
+        """
+        The weights that the losses of the latest run_epoch are means over, (n_batches,).
         """
 
     def accumulate(self, batch: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[float, float]:
         """
-        Adds the gradient of a batch's sum of squared errors; returns that sum and the number of targets.
+        Adds the gradient of the weighted sum of a batch's losses; returns that sum and that of the weights.
         """
 
     def gradients(self) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
@@ -196,4 +228,14 @@ class Trainer64:
         """
         Divides the gradient by weight_sum, clips it, takes an Adam step and clears what was accumulated.
         `gradients` (n_parameters,) replaces the accumulated ones, for sums over several machines.
+        """
+
+    def optimizer_state(self) -> tuple[Annotated[NDArray[numpy.float64], dict(shape=(None,))], Annotated[NDArray[numpy.float64], dict(shape=(None,))], int]:
+        """
+        Adam's first and second moments, (n_parameters,) each, and its number of steps: copies.
+        """
+
+    def set_optimizer_state(self, first_moment: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], second_moment: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_steps: int) -> None:
+        """
+        Goes on from what optimizer_state returned, here or of another trainer of such a network.
         """

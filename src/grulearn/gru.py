@@ -8,7 +8,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from grulearn.formats.weights import HEAD_NAMES, cell_parameter_shapes, flatten, infer_cell, unflatten
+from grulearn.formats.weights import (
+    cell_parameter_shapes,
+    cell_weights_of,
+    flatten,
+    infer_cell,
+    unflatten,
+)
 from grulearn.precision import core_classes
 from grulearn.threads import resolve_n_jobs
 
@@ -78,7 +84,7 @@ class GRU:
         n_jobs: int | None = None,
         dtype: str = "float32",
     ) -> None:
-        cell_weights = {name: value for name, value in weights.items() if name not in HEAD_NAMES}
+        cell_weights = cell_weights_of(weights)
         self.input_size, self._cell = infer_cell(cell_weights, reset_after=reset_after)
         self.n_jobs = n_jobs
         self._dtype = dtype

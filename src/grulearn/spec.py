@@ -7,15 +7,28 @@ never changes: files written before an option existed keep their meaning.
 
 from __future__ import annotations
 
+import itertools
+import math
 import operator
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from numbers import Real
 from typing import Any, Self
 
 __all__ = ["CellSpec", "HeadSpec", "InputSpec", "NetworkSpec", "PoolSpec"]
 
-POOL_KINDS = ("last",)
-LOSSES = ("squared_error",)
+POOL_KINDS = ("last", "mean", "max", "attention")
+TARGETS = ("value", "sequence")
+LOSSES = (
+    "squared_error",
+    "absolute_error",
+    "huber",
+    "pinball",
+    "poisson",
+    "gaussian",
+    "cross_entropy",
+    "binary_cross_entropy",
+)
 DTYPES = ("float32", "float64")
 
 
@@ -99,9 +112,13 @@ class PoolSpec:
 
     Parameters
     ----------
-    kind : {"last"}, default="last"
-        "last" concatenates the final states of the last layer's directions: the forward one after the
-        last step, the reverse one after it has read back to the first.
+    kind : {"last", "mean", "max", "attention"}, default="last"
+        - "last" concatenates the final states of the last layer's directions: the forward one after the
+          last step, the reverse one after it has read back to the first.
+        - "mean" and "max" are those of each unit over the sequence's steps.
+        - "attention" is a mean with weights that a learned query gives.
+
+        :mod:`grulearn.equations` states them. A sequence of no step has zeros.
 
     Raises
     ------
@@ -117,27 +134,70 @@ class PoolSpec:
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """The linear layer on the pooled state, and the loss that trains it.
+    """The linear layer that gives the outputs, what it reads, and the loss that trains it.
 
     Parameters
     ----------
     n_outputs : int
-        Number of outputs O; at least 1.
-    loss : {"squared_error"}, default="squared_error"
-        The training loss: the mean over samples and outputs of the squared error.
+        Number of outputs O; at least 1. It is the number of targets times `outputs_per_target`, or the number
+        of classes, at least 2, for "cross_entropy".
+    loss : str, default="squared_error"
+        What the outputs stand for and how far they are from a target: "squared_error", "absolute_error",
+        "huber", "pinball", "poisson", "gaussian", "cross_entropy" or "binary_cross_entropy".
+        :mod:`grulearn.equations` states them. The training loss is the mean over samples and targets.
+    target : {"value", "sequence"}, default="value"
+        Whether there is one target for each sequence, for which the head reads the pooled state, or one for
+        each step, for which it reads the last layer's state there.
+    delta : float, optional
+        For "huber" only: the residual at which it becomes linear; 1 if not given.
+    quantiles : sequence of float, optional
+        For "pinball" only, and needed there: the levels, rising, between 0 and 1.
 
     Raises
     ------
     ValueError, TypeError
-        If `n_outputs` is not an integer of at least 1, or `loss` is not one of the above.
+        If `n_outputs` is not an integer of at least 1 that fits the loss, or another field has a value that
+        is not one of the above.
+
+    Examples
+    --------
+    >>> from grulearn.spec import HeadSpec
+    >>> head = HeadSpec(6, loss="pinball", quantiles=[0.1, 0.5, 0.9])
+    >>> head.outputs_per_target, head.n_targets
+    (3, 2)
     """
 
     n_outputs: int
     loss: str = "squared_error"
+    target: str = "value"
+    delta: float | None = None
+    quantiles: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         _check_size(self, "n_outputs")
         _check_choice(self, "loss", LOSSES)
+        _check_choice(self, "target", TARGETS)
+        _check_delta(self)
+        _check_quantiles(self)
+        if self.loss == "cross_entropy" and self.n_outputs < 2:
+            raise ValueError("HeadSpec: n_outputs must be at least 2 classes for cross_entropy, got 1")
+        if self.n_outputs % self.outputs_per_target:
+            raise ValueError(
+                f"HeadSpec: n_outputs must be a multiple of {self.outputs_per_target}, the outputs that "
+                f"{self.loss} has for each target; got {self.n_outputs}"
+            )
+
+    @property
+    def outputs_per_target(self) -> int:
+        """How many outputs belong to one target; the classes of "cross_entropy" all belong to one."""
+        if self.quantiles is not None:
+            return len(self.quantiles)
+        return {"gaussian": 2, "cross_entropy": self.n_outputs}.get(self.loss, 1)
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets K."""
+        return self.n_outputs // self.outputs_per_target
 
 
 @dataclass(frozen=True)
@@ -158,7 +218,7 @@ class NetworkSpec:
     TypeError
         If a part is not of its class.
     ValueError
-        If `dtype` is not one of the above.
+        If `dtype` is not one of the above, or a head with ``target="sequence"`` comes with a pooling.
 
     Examples
     --------
@@ -181,6 +241,11 @@ class NetworkSpec:
                     f"NetworkSpec: {name} must be {part.__name__}, got {type(getattr(self, name)).__name__}"
                 )
         _check_choice(self, "dtype", DTYPES)
+        if self.head.target == "sequence" and self.pool.kind != "last":
+            raise ValueError(
+                "NetworkSpec: with a target for each step no state is pooled, so that pool.kind must be "
+                f"'last', its default; got {self.pool.kind!r}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the specification as nested dicts of plain values, ready for JSON."""
@@ -237,6 +302,42 @@ def _check_fields(cls: type, data: Any, place: str) -> None:
     missing = [name for name, has_default in known.items() if not has_default and name not in data]
     if missing:
         raise ValueError(f"specification, part {place!r}: field {', '.join(missing)} is missing")
+
+
+def _check_delta(spec: HeadSpec) -> None:
+    if spec.loss != "huber":
+        if spec.delta is not None:
+            raise ValueError(f"HeadSpec: delta belongs to the loss huber; this is {spec.loss}")
+        return
+    delta = 1.0 if spec.delta is None else _as_float(spec.delta, "delta must be a number")
+    if not 0.0 < delta < math.inf:
+        raise ValueError(f"HeadSpec: delta must be positive and finite, got {delta}")
+    object.__setattr__(spec, "delta", delta)
+
+
+def _check_quantiles(spec: HeadSpec) -> None:
+    if (spec.quantiles is not None) != (spec.loss == "pinball"):
+        raise ValueError(
+            "HeadSpec: the loss pinball needs quantiles, such as [0.1, 0.5, 0.9]"
+            if spec.quantiles is None
+            else f"HeadSpec: quantiles belong to the loss pinball; this is {spec.loss}"
+        )
+    if spec.quantiles is None:
+        return
+    try:
+        given = tuple(spec.quantiles)
+    except TypeError:
+        raise TypeError(f"HeadSpec: quantiles must be a sequence, got {spec.quantiles!r}") from None
+    levels = tuple(_as_float(level, "quantiles must be a sequence of numbers") for level in given)
+    if not levels or not all(a < b for a, b in itertools.pairwise((0.0, *levels, 1.0))):
+        raise ValueError(f"HeadSpec: quantiles must rise and lie between 0 and 1, got {list(levels)}")
+    object.__setattr__(spec, "quantiles", levels)
+
+
+def _as_float(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):  # NumPy's scalars are registered as Real
+        raise TypeError(f"HeadSpec: {what}, got {value!r}")
+    return float(value)
 
 
 def _check_size(spec: Any, name: str) -> None:

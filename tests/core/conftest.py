@@ -9,9 +9,16 @@ import numpy as np
 import pytest
 
 from grulearn import _core
-from grulearn.equations import gru_sequence, gru_sequence_backward
-from grulearn.formats.weights import cell_parameter_shapes, unflatten
-from grulearn.spec import CellSpec
+from grulearn.equations import (
+    gru_sequence,
+    gru_sequence_backward,
+    loss_gradient,
+    loss_sum,
+    pool_states,
+    pool_states_backward,
+)
+from grulearn.formats.weights import cell_parameter_shapes, parameter_shapes, unflatten
+from grulearn.spec import CellSpec, HeadSpec, InputSpec, NetworkSpec, PoolSpec
 
 
 @pytest.fixture(params=_core.instruction_sets())
@@ -21,6 +28,7 @@ def isa(request: pytest.FixtureRequest) -> str:
 
 
 NETWORKS = {"float32": _core.Network, "float64": _core.Network64}
+TRAINERS = {"float32": _core.Trainer, "float64": _core.Trainer64}
 
 
 @pytest.fixture(params=NETWORKS)
@@ -99,8 +107,153 @@ class Case:
         return d_weights, dx[self.mask], d_h0
 
 
+@dataclass
+class HeadCase:
+    """A network with a head, ragged data, targets and weights; with the reference's answers in float64."""
+
+    head: HeadSpec
+    cell: CellSpec = CellSpec(5)
+    isa: str = ""
+    dtype: str = "float32"
+    n: int = 23
+    n_features: int = 3
+    longest: int = 7
+    seed: int = 0
+    weighted: bool = False
+    pool: str = "last"
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(self.seed)
+        pool = PoolSpec(self.pool)
+        self.spec = NetworkSpec(InputSpec(self.n_features), self.cell, pool, head=self.head, dtype=self.dtype)
+        self.shapes = parameter_shapes(self.spec)
+        self.network = make_network(
+            self.n_features,
+            self.cell,
+            self.isa,
+            self.head.n_outputs,
+            self.dtype,
+            pool=self.pool,
+            target=self.head.target,
+        )
+        self.start = rng.normal(0, 0.4, self.network.n_parameters).astype(self.dtype)
+        self.network.set_parameters(self.start)
+        self.lengths = rng.integers(0, self.longest + 1, self.n)
+        self.lengths[0] = self.longest
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.rows = rng.standard_normal((int(self.lengths.sum()), self.n_features)).astype(self.dtype)
+        self._draw_targets(rng)
+
+    @property
+    def per_step(self) -> bool:
+        """Whether there is a target for each step."""
+        return self.head.target == "sequence"
+
+    def _draw_targets(self, rng: np.random.Generator) -> None:
+        m = len(self.rows) if self.per_step else self.n
+        shape = (m, self.head.n_targets)
+        if self.head.loss == "cross_entropy":
+            self.targets = rng.integers(0, self.head.n_outputs, m)
+        elif self.head.loss == "poisson":
+            self.targets = rng.poisson(1.5, shape).astype(self.dtype)
+        elif self.head.loss == "binary_cross_entropy":
+            self.targets = rng.integers(0, 2, shape).astype(self.dtype)
+        else:
+            self.targets = rng.standard_normal(shape).astype(self.dtype)
+        self.weights = rng.uniform(0.2, 3.0, self.n).astype(self.dtype) if self.weighted else None
+        self.step_weights = None
+        if self.per_step:
+            unknown = rng.random(m) < 0.3
+            self.targets[unknown] = -1 if self.head.loss == "cross_entropy" else np.nan
+            if self.weighted:
+                self.step_weights = rng.uniform(0.2, 3.0, m).astype(self.dtype)
+
+    def trainer(self, batch_size: int = 8, n_jobs: int = 1, **options: Any) -> Any:
+        """A trainer that begins with the first parameters."""
+        self.network.set_parameters(self.start)
+        arguments = {
+            "loss": self.head.loss,
+            "delta": self.head.delta or 1.0,
+            "quantiles": self.head.quantiles or (),
+            "sample_weight": self.weights,
+            "step_weight": self.step_weights,
+            **options,
+        }
+        arrays = (self.rows, self.starts, self.lengths, self.targets)
+        return TRAINERS[self.dtype](self.network, *arrays, batch_size=batch_size, n_jobs=n_jobs, **arguments)
+
+    def predict(self, n_jobs: int = 1) -> np.ndarray:
+        """Run the core."""
+        return self.network.predict(self.rows, self.starts, self.lengths, n_jobs)
+
+    def _reference_items(self, batch: np.ndarray) -> tuple[Any, ...]:
+        """What the head reads, (items, D*H), and how to get back from its gradient."""
+        lengths = self.lengths[batch]
+        x = np.zeros((len(batch), max(lengths, default=0), self.n_features))
+        mask = np.arange(x.shape[1]) < lengths[:, np.newaxis]
+        for i, sequence in enumerate(batch):
+            x[i, : lengths[i]] = self.rows[self.starts[sequence] :][: lengths[i]]
+        weights = unflatten(self.network.parameters().astype(np.float64), self.shapes)
+        options = {"lengths": lengths, "reset_after": self.cell.reset_after}
+        states, _ = gru_sequence(x, weights, **options)
+        if self.per_step:
+            items = states[mask]
+
+            def back(d_items: np.ndarray) -> dict[str, np.ndarray]:
+                d_states = np.zeros_like(states)
+                d_states[mask] = d_items
+                return gru_sequence_backward(x, weights, d_states, **options)[0]
+
+            return items, weights, back
+        pooling = {"lengths": lengths, "n_directions": self.cell.n_directions}
+        pooling["query"] = weights.get("pool.query")
+
+        def back(d_items: np.ndarray) -> dict[str, np.ndarray]:
+            d_states, d_query = pool_states_backward(d_items, states, self.pool, **pooling)
+            gradients = gru_sequence_backward(x, weights, d_states, **options)[0]
+            return gradients if d_query is None else {**gradients, "pool.query": d_query}
+
+        return pool_states(states, self.pool, **pooling), weights, back
+
+    def reference_predict(self) -> np.ndarray:
+        """The specification's outputs in float64."""
+        items, weights, _ = self._reference_items(np.arange(self.n))
+        return items @ weights["head.weight"].T + weights["head.bias"]
+
+    def reference(self, batch: np.ndarray) -> tuple[float, float, dict[str, np.ndarray]]:
+        """The specification's loss sum, weight sum and gradient in float64."""
+        items, weights, back = self._reference_items(batch)
+        outputs = items @ weights["head.weight"].T + weights["head.bias"]
+        rows = batch
+        if self.per_step:
+            steps = [np.arange(self.starts[i], self.starts[i] + self.lengths[i]) for i in batch]
+            rows = np.concatenate(steps) if steps else rows
+        row_weights = np.ones(len(rows))
+        if self.weights is not None:
+            of_sequence = self.weights[batch].astype(np.float64)
+            row_weights = np.repeat(of_sequence, self.lengths[batch]) if self.per_step else of_sequence
+        if self.step_weights is not None:
+            row_weights = row_weights * self.step_weights[rows]
+        targets = self.targets[rows]
+        options: dict[str, Any] = {"weights": row_weights, "quantiles": self.head.quantiles}
+        options["delta"] = self.head.delta or 1.0
+        if self.head.loss != "cross_entropy":
+            targets = targets.astype(np.float64)
+        loss, weight = loss_sum(outputs, targets, self.head.loss, **options)
+        d_outputs = loss_gradient(outputs, targets, self.head.loss, **options)
+        gradients = back(d_outputs @ weights["head.weight"])
+        gradients["head.weight"] = d_outputs.T @ items
+        gradients["head.bias"] = d_outputs.sum(0)
+        return float(loss), float(weight), gradients
+
+
 def make_network(
-    n_features: int, cell: CellSpec, isa: str = "", output_size: int = 0, dtype: str = "float32"
+    n_features: int,
+    cell: CellSpec,
+    isa: str = "",
+    output_size: int = 0,
+    dtype: str = "float32",
+    **options: Any,
 ) -> _core.Network | _core.Network64:
     """A core network of these sizes, all parameters zero."""
     return NETWORKS[dtype](
@@ -112,6 +265,7 @@ def make_network(
         bias=cell.bias,
         output_size=output_size,
         isa=isa,
+        **options,
     )
 
 
@@ -119,6 +273,12 @@ def make_network(
 def make_case() -> type[Case]:
     """Build random cases."""
     return Case
+
+
+@pytest.fixture
+def make_head_case() -> type[HeadCase]:
+    """Build random cases of networks with a head."""
+    return HeadCase
 
 
 @pytest.fixture

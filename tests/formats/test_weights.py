@@ -12,7 +12,7 @@ from grulearn.formats.weights import (
     parameter_shapes,
     unflatten,
 )
-from grulearn.spec import CellSpec, HeadSpec, InputSpec, NetworkSpec
+from grulearn.spec import CellSpec, HeadSpec, InputSpec, NetworkSpec, PoolSpec
 
 SPEC = NetworkSpec(InputSpec(5), CellSpec(4, num_layers=2, bidirectional=True), head=HeadSpec(3))
 
@@ -56,6 +56,16 @@ def test_the_canonical_order_and_shapes():
 def test_without_biases_the_head_keeps_its_own():
     spec = NetworkSpec(InputSpec(5), CellSpec(4, bias=False), head=HeadSpec(1))
     assert list(parameter_shapes(spec)) == ["weight_ih_l0", "weight_hh_l0", "head.weight", "head.bias"]
+
+
+def test_attention_has_a_query():
+    cell = CellSpec(4, bidirectional=True, bias=False)
+    for kind in ("last", "mean", "max", "attention"):
+        spec = NetworkSpec(InputSpec(5), cell, PoolSpec(kind), head=HeadSpec(1))
+        query = {"pool.query": (8,)} if kind == "attention" else {}
+        expected = {**cell_parameter_shapes(5, cell), **query, "head.weight": (1, 8), "head.bias": (1,)}
+        assert list(parameter_shapes(spec).items()) == list(expected.items())
+        assert infer_cell(random_weights(parameter_shapes(spec))) == (5, cell)
 
 
 def test_flatten_joins_in_canonical_order_whatever_the_order_given():

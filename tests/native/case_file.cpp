@@ -17,8 +17,8 @@ public:
     explicit Reader(const std::string& path) : path_(path), file_(path, std::ios::binary) {
         std::array<char, 8> magic{};
         read(magic.data(), magic.size());
-        if (std::string_view(magic.data(), magic.size()) != "GRUCASE1") {
-            throw std::runtime_error(path + ": not a file of make_cases.py (expected it to begin with GRUCASE1)");
+        if (std::string_view(magic.data(), magic.size()) != "GRUCASE2") {
+            throw std::runtime_error(path + ": not a file of make_cases.py (expected it to begin with GRUCASE2)");
         }
     }
 
@@ -56,8 +56,9 @@ std::string describe(const Case& c, std::int64_t index) {
            " H=" + std::to_string(n.hidden_size) + " L=" + std::to_string(n.num_layers) +
            " D=" + std::to_string(n.directions()) + " reset_after=" + std::to_string(n.reset_after) +
            " bias=" + std::to_string(n.bias) + " O=" + std::to_string(n.output_size) +
-           " N=" + std::to_string(c.size()) + " steps=" + std::to_string(c.steps) + " h0=" + std::to_string(c.has_h0) +
-           ")";
+           " pool=" + std::to_string(static_cast<int>(n.pool)) + " per_step=" + std::to_string(n.per_step) +
+           " loss=" + std::to_string(static_cast<int>(c.loss.loss)) + " N=" + std::to_string(c.size()) +
+           " steps=" + std::to_string(c.steps) + " h0=" + std::to_string(c.has_h0) + ")";
 }
 
 Case read_case(Reader& in, std::int64_t index) {
@@ -75,6 +76,9 @@ Case read_case(Reader& in, std::int64_t index) {
     c.has_h0 = in.integer() != 0;
     c.quick = in.integer() != 0;
     c.huge = in.integer() != 0;
+    c.config.pool = static_cast<grulearn::Pool>(in.integer());
+    c.config.per_step = in.integer() != 0;
+    c.loss.loss = static_cast<grulearn::Loss>(in.integer());
     c.steps = in.integer();
     in.integer();  // parameter arrays, which part_sizes tells too
     c.lengths = in.integers();
@@ -83,8 +87,10 @@ Case read_case(Reader& in, std::int64_t index) {
     c.learning_rate = training.at(0);
     c.weight_decay = training.at(1);
     c.clip_norm = training.at(2);
-    for (auto* values : {&c.parameters, &c.rows, &c.h0, &c.d_outputs, &c.d_h_n, &c.targets, &c.outputs, &c.h_n,
-                         &c.d_parameters, &c.d_rows, &c.d_h0, &c.predicted, &c.losses, &c.trained}) {
+    c.loss.delta = training.at(3);
+    if (c.loss.loss == grulearn::Loss::pinball) c.loss.quantiles.assign(training.begin() + 4, training.end());
+    for (auto* values : {&c.parameters, &c.rows, &c.h0, &c.d_outputs, &c.d_h_n, &c.targets, &c.weights, &c.outputs,
+                         &c.h_n, &c.d_parameters, &c.d_rows, &c.d_h0, &c.predicted, &c.losses, &c.trained}) {
         *values = in.array();
     }
     std::int64_t start = 0;

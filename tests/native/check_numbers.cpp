@@ -96,7 +96,11 @@ void check_refusals(grulearn::Network<Real>& network, Report& report) {
     narrow.n_features = kFeatures - 1;
     report.check(refused([&] { network.forward(narrow, nullptr, outputs.data(), h_n.data(), 1); }),
                  "rows with another number of features are accepted");
-    report.check(refused([&] { grulearn::Trainer<Real>(network, data.view(), targets.data(), 4, 1, 0, {}); }),
+    grulearn::TargetsView<Real> view;
+    view.n_rows = kSequences;
+    view.n_columns = 1;
+    view.values = targets.data();
+    report.check(refused([&] { grulearn::Trainer<Real>(network, data.view(), view, {}); }),
                  "a trainer without a head is accepted");
     report.check(refused([&] { grulearn::Network<Real>(network.config(), "none"); }),
                  "an unknown instruction set is accepted");

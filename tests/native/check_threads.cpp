@@ -86,7 +86,14 @@ template <class Real>
 std::vector<Real> trained(const Problem<Real>& problem, std::string_view isa, int n_jobs, int epochs) {
     grulearn::Network<Real> network(problem.config, isa);
     problem.set_parameters(network);
-    grulearn::Trainer<Real> trainer(network, problem.view(), problem.targets.data(), 96, n_jobs, 0, {});
+    grulearn::TargetsView<Real> targets;
+    targets.n_rows = static_cast<std::int64_t>(problem.lengths.size());
+    targets.n_columns = 1;
+    targets.values = problem.targets.data();
+    grulearn::TrainerConfig training;
+    training.batch_size = 96;
+    training.n_jobs = n_jobs;
+    grulearn::Trainer<Real> trainer(network, problem.view(), targets, training);
     std::vector<double> losses(static_cast<std::size_t>(trainer.batches({})));
     for (int epoch = 0; epoch < epochs; ++epoch) trainer.run_epoch({}, 0.01, losses);
     std::vector<Real> parameters(static_cast<std::size_t>(network.layout().canonical_size));

@@ -20,11 +20,15 @@ Trained<Real> train(const Case& c, const Inputs<Real>& in, std::string_view isa,
                     std::int64_t checkpoint_steps) {
     grulearn::Network<Real> network(c.config, isa);
     network.set_parameters(in.parameters.data());
-    grulearn::OptimizerConfig optimizer;
-    optimizer.weight_decay = c.weight_decay;
-    optimizer.clip_norm = c.clip_norm;
-    grulearn::Trainer<Real> trainer(network, in.view(), in.targets.data(), c.batch_size, n_jobs, checkpoint_steps,
-                                    optimizer);
+    grulearn::TrainerConfig training;
+    training.loss = c.loss;
+    training.batch_size = c.batch_size;
+    training.n_jobs = n_jobs;
+    training.checkpoint_steps = checkpoint_steps;
+    training.optimizer.weight_decay = c.weight_decay;
+    training.optimizer.clip_norm = c.clip_norm;
+    const std::int64_t columns = c.config.output_size / c.loss.outputs_of_a_target();
+    grulearn::Trainer<Real> trainer(network, in.view(), in.targets_view(columns), training);
     Trained<Real> result;
     for (std::int64_t epoch = 0; epoch < c.epochs; ++epoch) {
         std::vector<double> losses(static_cast<std::size_t>(trainer.batches({})));

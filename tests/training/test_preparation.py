@@ -68,6 +68,14 @@ def test_pytorch_weights_are_uniform_within_their_bounds() -> None:
             assert values.std() == pytest.approx(bound / np.sqrt(3), rel=0.15)
 
 
+def test_attention_begins_as_the_mean() -> None:
+    shapes = {"weight_hh_l0": (12, 4), "pool.query": (4,), "head.weight": (1, 4), "head.bias": (1,)}
+    assert not draw_weights(shapes, "auto", np.random.default_rng(0))["pool.query"].any()
+    query = draw_weights(shapes, "pytorch", np.random.default_rng(0))["pool.query"]
+    assert (np.abs(query) <= 0.5).all()
+    assert query.any()
+
+
 def test_weights_depend_on_the_generator_only() -> None:
     one, same, other = (
         draw_weights(SHAPES, "auto", np.random.default_rng(s))["weight_hh_l1"] for s in (0, 0, 1)

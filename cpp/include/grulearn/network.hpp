@@ -14,6 +14,9 @@ namespace grulearn {
 template <class Real>
 struct KernelTable;
 
+// How the states of a sequence's steps become the one vector that the head reads.
+enum class Pool { last, mean, max, attention };
+
 struct NetworkConfig {
     std::int64_t input_size = 0;   // F
     std::int64_t hidden_size = 0;  // H
@@ -21,7 +24,9 @@ struct NetworkConfig {
     bool bidirectional = false;    // D = 2
     bool reset_after = true;
     bool bias = true;              // of the GRU; the head always has one
-    std::int64_t output_size = 0;  // O; 0: no head
+    std::int64_t output_size = 0;  // O; 0: no head, and no pooling
+    Pool pool = Pool::last;
+    bool per_step = false;         // the head reads the last layer's state at every step, not a pooled one
 
     [[nodiscard]] std::int64_t directions() const { return bidirectional ? 2 : 1; }
     [[nodiscard]] std::int64_t cells() const { return num_layers * directions(); }
@@ -39,11 +44,13 @@ struct CellLayout {
 };
 
 // Order and place of all parameters. "Canonical" is the order of PyTorch's state_dict, one array after another:
-// weight_ih, weight_hh, bias_ih, bias_hh for each layer and direction, then the head's weight and bias.
+// weight_ih, weight_hh, bias_ih, bias_hh for each layer and direction, then the
+// query of attention, then the head's weight and bias.
 struct ParameterLayout {
     ParameterLayout(const NetworkConfig& config, std::int64_t width);
 
     std::vector<CellLayout> cells;  // [layer * directions + direction]
+    std::int64_t pool_query = -1;  // attention
     std::int64_t head_weight = -1, head_bias = -1;
     std::int64_t packed_size = 0;
     std::int64_t canonical_size = 0;
@@ -82,7 +89,7 @@ public:
     // One step of n rows for a one-directional network: x (n, F), h and out (L, n, H); out may be h.
     void step(const Real* x, const Real* h, Real* out, std::int64_t n) const;
 
-    // The head on the final states: out (N, O).
+    // The head's outputs, before any link: out (N, O), or per_step (sum of lengths, O), sequence after sequence.
     void predict(const SequencesView<Real>& sequences, Real* out, int n_jobs) const;
 
 private:

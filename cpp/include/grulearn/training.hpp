@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
+#include "grulearn/loss.hpp"
 #include "grulearn/network.hpp"
 
 namespace grulearn {
@@ -39,53 +41,99 @@ struct OptimizerConfig {
     double clip_norm = 0.0;     // bound on the global norm of the gradient; 0: none
 };
 
-// Loss of a batch: the sum over its targets and how many there were.
+struct LossConfig {
+    Loss loss = Loss::squared_error;
+    double delta = 1.0;             // huber: where it becomes linear
+    std::vector<double> quantiles;  // pinball: rising, within (0, 1)
+
+    // Outputs that a target has, and summands that it adds to the loss.
+    [[nodiscard]] std::int64_t outputs_of_a_target() const;
+    [[nodiscard]] std::int64_t terms_of_a_target() const;
+    // Which of the quantiles is an output as it stands: the one nearest to 1/2.
+    [[nodiscard]] std::int64_t anchor() const;
+};
+
+// What a network is to learn: one row for each sequence, or per_step one for each step.
+template <class Real>
+struct TargetsView {
+    std::int64_t n_rows = 0, n_columns = 0;
+    const Real* values = nullptr;          // (n_rows, n_columns); per_step NaN: not known, does not count
+    const std::int64_t* classes = nullptr;  // cross_entropy instead: (n_rows,) from 0 to O - 1; per_step -1: not known
+    std::span<const std::int64_t> starts;  // per_step: a sequence's steps are the rows from here on
+    const Real* weights = nullptr;  // (N,) of the sequences; null: all 1
+    const Real* step_weights = nullptr;  // per_step: (n_rows,) of the steps; null: all 1
+};
+
+// Loss of a batch: the weighted sum over its targets, and the sum of their weights.
 struct LossSum {
     double loss = 0.0;
     double weight = 0.0;
 };
 
+struct TrainerConfig {
+    LossConfig loss;
+    std::int64_t batch_size = 1;
+    int n_jobs = 1;
+    std::int64_t checkpoint_steps = 0;  // as for Tape
+    OptimizerConfig optimizer;
+};
+
 template <class Real>
 class BatchWorker;
+template <class Real>
+class Targets;
 
-// Trains a network with a head on fixed data by Adam on the mean squared error. Holds views of rows and targets. Not
-// for several threads at once.
+// Trains a network with a head by Adam on fixed data. Holds views of rows and of the targets' values. Not for several
+// threads at once.
 template <class Real>
 class Trainer {
 public:
-    // targets (N, O); checkpoint_steps as for Tape.
-    Trainer(Network<Real>& network, const SequencesView<Real>& sequences, const Real* targets, std::int64_t batch_size,
-            int n_jobs, std::int64_t checkpoint_steps, const OptimizerConfig& optimizer);
+    // Throws InvalidArgument if targets or weights do not fit; it names the sequence and the step.
+    Trainer(Network<Real>& network, const SequencesView<Real>& sequences, const TargetsView<Real>& targets,
+            const TrainerConfig& config);
     ~Trainer();
     Trainer(const Trainer&) = delete;
     Trainer& operator=(const Trainer&) = delete;
 
-    // One step for every batch of `order` (empty: all sequences as they stand); losses: the mean squared error of each
-    // batch before its step, batches(order) of them. poll, if given, is asked between batches at least every 20 ms
+    // One step for every batch of `order` (empty: all sequences as they stand); losses: the mean loss of each batch
+    // before its step, batches(order) of them; weights (or empty): what they are means over. A batch in which nothing
+    // counts makes no step, and has loss 0 and weight 0. poll, if given, is asked between batches at least every 20 ms
     // whether to stop; then Interrupted is thrown.
     void run_epoch(std::span<const std::int64_t> order, double learning_rate, std::span<double> losses,
-                   bool (*poll)() = nullptr);
+                   std::span<double> weights = {}, bool (*poll)() = nullptr);
     [[nodiscard]] std::int64_t batches(std::span<const std::int64_t> order) const;
 
-    // The same taken apart. Adds the gradient of the sum of squared errors of a batch to gradients().
+    // The same taken apart. Adds the gradient of the weighted sum of a batch's losses.
     LossSum accumulate(std::span<const std::int64_t> batch);
-    [[nodiscard]] const Real* gradients() const { return gradients_.data(); }  // packed
+    // What was accumulated, (canonical_size,).
+    void gradients(Real* canonical) const;
     // Divides the gradients (null: the accumulated ones; else packed) by weight, clips, steps; clears both.
     void apply(double learning_rate, double weight, Real* gradients = nullptr);
 
+    // Adam's moments, (canonical_size,) each, and its number of steps so far: a trainer given the state of another goes
+    // on as that one would have.
+    void optimizer_state(Real* first_moment, Real* second_moment) const;
+    [[nodiscard]] std::int64_t steps() const { return steps_; }
+    // Throws InvalidArgument unless moments are finite, second ones and steps at least 0.
+    void set_optimizer_state(const Real* first_moment, const Real* second_moment, std::int64_t steps);
+
 private:
+    // In units of targets_.scale(): equal weights then give the bits of none.
+    LossSum accumulate_scaled(std::span<const std::int64_t> batch);
+    void apply_scaled(double learning_rate, double weight, Real* gradients);
+    [[nodiscard]] std::span<const std::int64_t> that_count(std::span<const std::int64_t> batch);
     [[nodiscard]] double sum_of_squares(const Real* values) const;
 
     Network<Real>& network_;
     SequencesView<Real> sequences_;
-    const Real* targets_;
     std::int64_t batch_size_;
     int n_jobs_;
     OptimizerConfig optimizer_;
     std::int64_t steps_ = 0;
     Buffer<Real> gradients_, first_moment_, second_moment_;
     std::vector<std::int64_t> starts_, lengths_;  // copies: a change behind our back could lead outside the rows
-    std::vector<std::int64_t> identity_;
+    std::vector<std::int64_t> identity_, identity_that_counts_, batch_that_counts_;
+    std::unique_ptr<Targets<Real>> targets_;
     std::unique_ptr<BatchWorker<Real>> worker_;
 };
 

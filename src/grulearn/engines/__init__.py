@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from grulearn.engines.protocol import (
+    ClassArray,
     Engine,
     EngineFactory,
     FloatArray,
@@ -14,6 +15,7 @@ from grulearn.engines.protocol import (
 )
 
 __all__ = [
+    "ClassArray",
     "Engine",
     "EngineFactory",
     "FloatArray",

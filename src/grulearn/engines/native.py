@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from grulearn import _core
-from grulearn.engines.protocol import FloatArray, OptimizerOptions, SequenceData, Trainer
+from grulearn.engines.protocol import ClassArray, FloatArray, OptimizerOptions, SequenceData, Trainer
 from grulearn.precision import core_classes
 from grulearn.spec import NetworkSpec
 
@@ -31,6 +34,8 @@ class NativeEngine:
             reset_after=cell.reset_after,
             bias=cell.bias,
             output_size=spec.head.n_outputs,
+            pool=spec.pool.kind,
+            target=spec.head.target,
         )
 
     @property
@@ -52,11 +57,21 @@ class NativeEngine:
         self._network.set_parameters(values)
 
     def predict(self, data: SequenceData, n_jobs: int = 1) -> FloatArray:
-        """Run the network on N sequences; the result has shape (N, O)."""
+        """Return the head's outputs for N sequences, shape (N, O) or (sum of lengths, O)."""
         return self._network.predict(data.rows, data.starts, data.lengths, n_jobs)
 
-    def trainer(self, data: SequenceData, targets: FloatArray, options: OptimizerOptions) -> Trainer:
-        """Return a trainer of this network on N sequences and their targets, shape (N, O)."""
+    def trainer(
+        self,
+        data: SequenceData,
+        targets: FloatArray | ClassArray,
+        options: OptimizerOptions,
+        *,
+        target_starts: NDArray[np.int64] | None = None,
+        sample_weight: FloatArray | None = None,
+        step_weight: FloatArray | None = None,
+    ) -> Trainer:
+        """Return a trainer of this network on N sequences and their targets."""
+        head = self._spec.head
         return core_classes(self._spec.dtype).trainer(
             self._network,
             data.rows,
@@ -65,6 +80,12 @@ class NativeEngine:
             targets,
             batch_size=options.batch_size,
             n_jobs=options.n_jobs,
+            loss=head.loss,
+            delta=1.0 if head.delta is None else head.delta,
+            quantiles=head.quantiles or (),
+            target_starts=target_starts,
+            sample_weight=sample_weight,
+            step_weight=step_weight,
             weight_decay=options.weight_decay,
             clip_norm=0.0 if options.clip_norm is None else options.clip_norm,
             checkpoint_steps=0 if options.checkpoint_steps is None else options.checkpoint_steps,

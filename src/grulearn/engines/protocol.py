@@ -10,10 +10,19 @@ from numpy.typing import NDArray
 
 from grulearn.spec import NetworkSpec
 
-__all__ = ["Engine", "EngineFactory", "FloatArray", "OptimizerOptions", "SequenceData", "Trainer"]
+__all__ = [
+    "ClassArray",
+    "Engine",
+    "EngineFactory",
+    "FloatArray",
+    "OptimizerOptions",
+    "SequenceData",
+    "Trainer",
+]
 
 # Weights, rows, targets and outputs have the dtype of the network's specification: float32 or float64.
 FloatArray = NDArray[Any]
+ClassArray = NDArray[np.int64]
 
 
 class SequenceData(Protocol):
@@ -78,7 +87,8 @@ class Trainer(Protocol):
         Returns
         -------
         ndarray of float64, shape (n_batches,)
-            The mean squared error of each batch, over its sequences and outputs, before its update.
+            The mean loss of each batch before its update: the weighted mean over its sequences (or steps) and
+            targets. A batch in which nothing counts is passed over, and has loss 0.
 
         Raises
         ------
@@ -86,13 +96,20 @@ class Trainer(Protocol):
             Between two batches; the network is usable.
         """
 
+    @property
+    def batch_weights(self) -> NDArray[np.float64]:
+        """The weights that the losses of the latest `run_epoch` are means over, shape (n_batches,).
+
+        The mean loss of the epoch is ``losses @ batch_weights / batch_weights.sum()``.
+        """
+
     def accumulate(self, batch: NDArray[np.int64]) -> tuple[float, float]:
-        """Add the gradient of the summed squared error of `batch`.
+        """Add the gradient of the weighted sum of the loss over `batch`.
 
         Returns
         -------
         loss_sum, weight_sum : float
-            The summed squared error, and the number of summands.
+            The sum, and the sum of the weights; without weights that is the number of summands.
         """
 
     def gradients(self) -> FloatArray:
@@ -102,6 +119,28 @@ class Trainer(Protocol):
         """Divide by `weight_sum`, clip, take Adam's step, and forget the gradient.
 
         `gradients`, if given, is used instead of what was accumulated here.
+        """
+
+    def optimizer_state(self) -> tuple[FloatArray, FloatArray, int]:
+        """Return what Adam has learned of the gradients so far.
+
+        Returns
+        -------
+        first_moment, second_moment : ndarray of the network's dtype, shape (n_parameters,)
+            In the canonical order; copies. Zeros before the first step.
+        n_steps : int
+            How many steps were taken.
+        """
+
+    def set_optimizer_state(self, first_moment: FloatArray, second_moment: FloatArray, n_steps: int) -> None:
+        """Go on from what `optimizer_state` returned, here or of another trainer of such a network.
+
+        With the same parameters and data, the training has the bits of one that never stopped.
+
+        Raises
+        ------
+        ValueError
+            If a moment has another shape or is not finite, a second one is negative, or `n_steps` is.
         """
 
 
@@ -126,10 +165,56 @@ class Engine(Protocol):
         """Replace all weights by `values`, shape (n_parameters,)."""
 
     def predict(self, data: SequenceData, n_jobs: int = 1) -> FloatArray:
-        """Run the network on N sequences; the result has shape (N, O)."""
+        """Run the network on N sequences.
 
-    def trainer(self, data: SequenceData, targets: FloatArray, options: OptimizerOptions) -> Trainer:
-        """Return a trainer of this network on N sequences and their targets, shape (N, O)."""
+        Returns
+        -------
+        ndarray of the network's dtype, shape (N, O) or (sum of lengths, O)
+            The head's outputs for each sequence, or with ``target="sequence"`` for each step, sequence after
+            sequence. :func:`grulearn.equations.apply_link` turns them into what they stand for, and
+            says in which columns the outputs of a target are.
+        """
+
+    def trainer(
+        self,
+        data: SequenceData,
+        targets: FloatArray | ClassArray,
+        options: OptimizerOptions,
+        *,
+        target_starts: NDArray[np.int64] | None = None,
+        sample_weight: FloatArray | None = None,
+        step_weight: FloatArray | None = None,
+    ) -> Trainer:
+        """Return a trainer of this network on N sequences and their targets.
+
+        Parameters
+        ----------
+        data : SequenceData
+        targets : ndarray
+            With ``target="value"`` a row for each sequence, M = N. With ``target="sequence"`` any number M of
+            rows, of which sequence `i` has ``targets[target_starts[i] : target_starts[i] + lengths[i]]``.
+
+            - "cross_entropy": int64 class numbers from 0 to O - 1, shape (M,); with ``target="sequence"``
+              a step of class -1 has no label and does not count.
+            - "binary_cross_entropy": from 0 to 1, "poisson": at least 0, else any finite numbers, of the
+              network's dtype, shape (M, K) with ``K = spec.head.n_targets``; with ``target="sequence"``
+              NaN is no target and does not count.
+
+            It is kept as a view.
+        options : OptimizerOptions
+        target_starts : ndarray of int64, shape (N,), optional
+            The starts of `data` if not given: targets aligned with its rows.
+        sample_weight : ndarray of the network's dtype, shape (N,), optional
+            At least 0. A sequence of weight 0 is left out, whatever its steps and target are. Equal weights
+            give the same bits as none.
+        step_weight : ndarray of the network's dtype, shape (M,), optional
+            With ``target="sequence"``: a factor for each step.
+
+        Raises
+        ------
+        ValueError
+            If a shape, a target or a weight does not fit; the message names the sequence and the step.
+        """
 
 
 class EngineFactory(Protocol):

@@ -8,12 +8,13 @@ the gates stacked as r, z, n:
 ``weight_hh_l{l}{d}``       (3H, H): U
 ``bias_ih_l{l}{d}``         (3H,): b; absent with ``bias=False``
 ``bias_hh_l{l}{d}``         (3H,): c; absent with ``bias=False``
+``pool.query``              (D*H,): the query of "attention"; absent with another pooling
 ``head.weight``             (O, D*H)
 ``head.bias``               (O,)
 ==========================  ===========================================
 
 The flat vector joins them in this order: layer by layer, in each the forward direction first, then the
-head.
+query, then the head.
 """
 
 from __future__ import annotations
@@ -28,12 +29,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from grulearn.spec import CellSpec, NetworkSpec
 
-__all__ = ["cell_parameter_shapes", "flatten", "infer_cell", "parameter_shapes", "unflatten"]
+__all__ = [
+    "cell_parameter_shapes",
+    "cell_weights_of",
+    "flatten",
+    "infer_cell",
+    "parameter_shapes",
+    "unflatten",
+]
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 N_GATES = 3  # r, z, n
 HEAD_NAMES = ("head.weight", "head.bias")
+QUERY_NAME = "pool.query"
 _CELL_NAME = re.compile(r"(?:weight|bias)_(?:ih|hh)_l(\d+)(?:_reverse)?")
 
 
@@ -91,6 +100,8 @@ def parameter_shapes(spec: NetworkSpec) -> dict[str, tuple[int, ...]]:
     (['head.weight', 'head.bias'], (1, 4))
     """
     shapes = cell_parameter_shapes(spec.input.n_features, spec.cell)
+    if spec.pool.kind == "attention":
+        shapes[QUERY_NAME] = (spec.cell.output_size,)
     shapes["head.weight"] = (spec.head.n_outputs, spec.cell.output_size)
     shapes["head.bias"] = (spec.head.n_outputs,)
     return shapes
@@ -175,14 +186,26 @@ def unflatten(flat: ArrayLike, shapes: Shapes) -> dict[str, NDArray[Any]]:
     return weights
 
 
+def cell_weights_of(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the recurrent weights among all weights of a network.
+
+    Examples
+    --------
+    >>> from grulearn.formats.weights import cell_weights_of
+    >>> list(cell_weights_of({"weight_hh_l0": 1.0, "pool.query": 2.0, "head.bias": 3.0}))
+    ['weight_hh_l0']
+    """
+    return {name: value for name, value in weights.items() if name not in (QUERY_NAME, *HEAD_NAMES)}
+
+
 def infer_cell(weights: Mapping[str, ArrayLike], *, reset_after: bool = True) -> tuple[int, CellSpec]:
     """Read the sizes and options of a GRU from the names and shapes of its weights.
 
     Parameters
     ----------
     weights : mapping of str to array
-        Weights in PyTorch's names, such as ``torch.nn.GRU(...).state_dict()``. A head's ``head.weight``
-        and ``head.bias`` may be among them.
+        Weights in PyTorch's names, such as ``torch.nn.GRU(...).state_dict()``. Those of a head, and the query
+        of a pooling, may be among them.
     reset_after : bool, default=True
         The reset form, which the weights do not show; PyTorch's is True.
 
@@ -204,7 +227,7 @@ def infer_cell(weights: Mapping[str, ArrayLike], *, reset_after: bool = True) ->
     >>> n_features, cell.hidden_size, cell.bias
     (5, 4, False)
     """
-    cell_weights = {name: value for name, value in weights.items() if name not in HEAD_NAMES}
+    cell_weights = cell_weights_of(weights)
     n_features, hidden_size = _first_layer_sizes(cell_weights)
     matches = [_CELL_NAME.fullmatch(name) for name in cell_weights]
     cell = CellSpec(

@@ -31,7 +31,7 @@ def draw_weights(
     method : {"auto", "orthogonal", "pytorch"}
         - "orthogonal", which "auto" stands for: an orthogonal matrix for each gate's recurrent weights
           [1]_, Glorot's uniform distribution [2]_ for each gate's input weights and for the head, zero
-          biases.
+          biases, and a query of zero, with which attention begins as the mean.
         - "pytorch": everything uniform within ``1 / sqrt(H)``, and the head within
           ``1 / sqrt(D * H)``, as torch.nn.GRU and torch.nn.Linear do it.
     rng : numpy.random.Generator
