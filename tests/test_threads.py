@@ -170,6 +170,25 @@ done.set()
     assert run(FITS + code) == ["0", *["True", "0", "0"] * 2]
 
 
+def test_threads_keep_their_cores() -> None:
+    """A worker leaves its waker's core to wake up, and has to take it back."""
+    code = """
+import time
+import numpy as np
+from grulearn import GRU
+rng = np.random.default_rng(0)
+gru = GRU({"weight_ih_l0": rng.normal(size=(96, 3)), "weight_hh_l0": rng.normal(size=(96, 32))}, n_jobs=2)
+x = rng.normal(size=(64, 20, 3)).astype(np.float32)
+for _ in range(50):
+    gru(x)
+    time.sleep(0.002)  # longer than workers poll
+time.sleep(0.1)
+masks = [os.sched_getaffinity(int(thread)) for thread in os.listdir("/proc/self/task")]
+print(len(masks) > 1 or len(masks[0]) == 1, all(mask == masks[0] for mask in masks))
+"""
+    assert run("import os\n" + code) == ["True", "True"]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_several_python_threads_may_call_one_network_at_once(dtype: str) -> None:
     rng = np.random.default_rng(0)

@@ -15,7 +15,8 @@ namespace grulearn {
 // A virtual machine's idle core has given itself back to the host, and Linux prefers not to wake a thread there: it
 // wakes it behind its waker, who is busy and does not move. A loop of 100 us is then over before the thread has begun,
 // every time, while a core is idle. So the thread may not run on the waker's core while it wakes; it takes that back
-// itself. Both calls together take about 2 us, and only of threads that slept. Where they are not allowed or unknown
+// itself. The three calls take about 6 us together, and only threads that
+// slept need them. Where they are not allowed or unknown
 // nothing happens.
 class WorkerPlace {
 public:

@@ -182,6 +182,27 @@ class HeadCase:
         arrays = (self.rows, self.starts, self.lengths, self.targets)
         return TRAINERS[self.dtype](self.network, *arrays, batch_size=batch_size, n_jobs=n_jobs, **arguments)
 
+    def gradient(self) -> np.ndarray:
+        """The core's gradient of the summed loss of all sequences."""
+        trainer = self.trainer()
+        trainer.accumulate(np.arange(self.n))
+        return trainer.gradients()
+
+    def differences(self) -> np.ndarray:
+        """The same by central differences of the core's own loss."""
+        trainer, batch, step = self.trainer(), np.arange(self.n), 6e-6
+        slopes = np.empty_like(self.start)
+        for i in range(len(slopes)):
+            sums = []
+            for sign in (1, -1):
+                moved = self.start.copy()
+                moved[i] += sign * step
+                self.network.set_parameters(moved)
+                sums.append(trainer.accumulate(batch)[0])
+            slopes[i] = (sums[0] - sums[1]) / (2 * step)
+        self.network.set_parameters(self.start)
+        return slopes
+
     def predict(self, n_jobs: int = 1) -> np.ndarray:
         """Run the core."""
         return self.network.predict(self.rows, self.starts, self.lengths, n_jobs)
