@@ -75,9 +75,9 @@ int team_size(const CellShape& shape, std::int64_t rows, int threads) {
     const auto work = static_cast<double>(rows * shape.hidden * (shape.inputs + shape.hidden));
     const std::int64_t best = std::lround(std::sqrt(work / kWeights));
     const std::int64_t members = std::clamp<std::int64_t>(best, 1, std::min<std::int64_t>(threads, shape.panels));
-    if (members < 2 * tiles) return 1;  // then whole tiles, without meetings, keep as many threads busy
     const std::int64_t panels_of_each = (shape.panels + members - 1) / members;
-    return static_cast<int>((shape.panels + panels_of_each - 1) / panels_of_each);
+    const std::int64_t busy = (shape.panels + panels_of_each - 1) / panels_of_each;
+    return busy < 2 * tiles ? 1 : static_cast<int>(busy);  // fewer do as well by rows
 }
 
 StepPart team_part(const CellShape& shape, const Team& team, int thread) {
