@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from grulearn.training.initialisation import draw_weights
 from grulearn.training.loop import EpochReport, LoopOptions, Outcome, train
-from grulearn.training.validation import hold_out
+from grulearn.training.validation import Split, hold_out, split
 
-__all__ = ["EpochReport", "LoopOptions", "Outcome", "draw_weights", "hold_out", "train"]
+__all__ = ["EpochReport", "LoopOptions", "Outcome", "Split", "draw_weights", "hold_out", "split", "train"]
