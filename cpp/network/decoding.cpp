@@ -44,8 +44,9 @@ Decoding::Decoding(const DecodingConfig& config, std::string_view isa)
       levels_(static_cast<std::int64_t>(config.loss.quantiles.size())),
       anchor_(levels_ > 0 ? config.loss.anchor() : 0) {
     check(config);
-    if (config.scale.empty()) return;
     const std::int64_t each = config.loss.outputs_of_a_target();
+    for (std::int64_t o = anchor_; o < outputs_; o += each) predictions_.push_back(o);
+    if (config.scale.empty()) return;
     for (std::int64_t o = 0; o < outputs_; ++o) {
         const auto target = static_cast<std::size_t>(o / each);
         const bool deviation = loss_ == Loss::gaussian && o % each == 1;
@@ -70,6 +71,14 @@ void Decoding::run(const Real* outputs, std::int64_t rows, double* values) const
     for (std::int64_t row = 0; row < rows; ++row, values += outputs_) {
         for (std::size_t o = 0; o < factor_.size(); ++o) values[o] = values[o] * factor_[o] + added_[o];
     }
+}
+
+void Decoding::decide(const double* values, std::int64_t* decisions) const {
+    if (loss_ == Loss::cross_entropy) {
+        *decisions = std::max_element(values, values + outputs_) - values;
+        return;
+    }
+    for (std::int64_t o = 0; o < outputs_; ++o) decisions[o] = values[o] > 0.5 ? 1 : 0;
 }
 
 template void Decoding::run(const float*, std::int64_t, double*) const;

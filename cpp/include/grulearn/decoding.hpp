@@ -33,12 +33,21 @@ public:
     template <class Real>
     void run(const Real* outputs, std::int64_t rows, double* values) const;
 
+    // Which of a row's values are predictions, one for each target: the quantile nearest to 1/2, the mean.
+    [[nodiscard]] const std::vector<std::int64_t>& predictions() const { return predictions_; }
+
+    // What a row of probabilities (O) says: the likeliest class, the first of several; or for each target of
+    // binary_cross_entropy whether it is more likely than not.
+    [[nodiscard]] std::int64_t n_decisions() const { return loss_ == Loss::cross_entropy ? 1 : outputs_; }
+    void decide(const double* values, std::int64_t* decisions) const;
+
 private:
     const KernelTable<double>* kernels_;
     std::int64_t outputs_;
     Loss loss_;
     std::int64_t levels_, anchor_;       // pinball
     std::vector<double> factor_, added_;  // of each output; empty: 1 and 0
+    std::vector<std::int64_t> predictions_;
 };
 
 }  // namespace grulearn
