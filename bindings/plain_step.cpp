@@ -1,10 +1,8 @@
 #include "plain_step.hpp"
 
-#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
-#include <numpy/arrayobject.h>
-
 #include <algorithm>
-#include <type_traits>
+
+#include "numpy_arrays.hpp"
 
 namespace nb = nanobind;
 
@@ -24,19 +22,15 @@ struct Plain {
         if (object.is_none()) return;
         given = true;
         fits = false;
-        if (!PyArray_CheckExact(object.ptr())) return;
-        auto* array = reinterpret_cast<PyArrayObject*>(object.ptr());
-        constexpr int type = std::is_same_v<Real, float> ? NPY_FLOAT : NPY_DOUBLE;
-        constexpr int kRead = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED;
-        const int flags = writable ? kRead | NPY_ARRAY_WRITEABLE : kRead;
-        if (PyArray_TYPE(array) != type || PyArray_ISBYTESWAPPED(array) || !PyArray_CHKFLAGS(array, flags)) return;
+        PyArrayObject* array = plain_array(object, writable);
+        if (array == nullptr || PyArray_TYPE(array) != numpy_type<Real>()) return;
         const npy_intp* shape = PyArray_DIMS(array);
         int axis = 0;
         if (PyArray_NDIM(array) != (first > 0) + stacked + 1) return;
         if (first > 0 && shape[axis++] != first) return;
         if (stacked && shape[axis++] != rows) return;
         if (shape[axis] != last) return;
-        data = static_cast<Real*>(PyArray_DATA(array));
+        data = data_of<Real>(array);
         fits = true;
     }
 };
@@ -48,9 +42,7 @@ bool overlap(const Real* a, npy_intp a_size, const Real* b, npy_intp b_size) {
 
 }  // namespace
 
-void prepare_plain_step() {
-    if (_import_array() < 0) throw nb::python_error();
-}
+void prepare_plain_step() { import_numpy(); }
 
 template <class Real>
 nb::object plain_step(const Network<Real>& network, nb::handle x, nb::handle h, nb::handle out) {
@@ -69,10 +61,8 @@ nb::object plain_step(const Network<Real>& network, nb::handle x, nb::handle h, 
     nb::object result = nb::borrow(out);
     if (!after.given) {
         const npy_intp shape[3] = {config.num_layers, stacked ? rows : config.hidden_size, config.hidden_size};
-        constexpr int type = std::is_same_v<Real, float> ? NPY_FLOAT : NPY_DOUBLE;
-        result = nb::steal(PyArray_SimpleNew(stacked ? 3 : 2, shape, type));
-        if (!result.is_valid()) throw nb::python_error();
-        to = static_cast<Real*>(PyArray_DATA(reinterpret_cast<PyArrayObject*>(result.ptr())));
+        result = new_array(stacked ? 3 : 2, shape, numpy_type<Real>());
+        to = data_of<Real>(reinterpret_cast<PyArrayObject*>(result.ptr()));
     } else if (overlap<Real>(to, size, inputs.data, rows * config.input_size) ||
                (before.given && before.data != to && overlap<Real>(to, size, before.data, size))) {
         return nb::none();

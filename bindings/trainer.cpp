@@ -8,13 +8,13 @@
 #include <atomic>
 #include <optional>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
 #include "arrays.hpp"
 #include "bind.hpp"
 #include "grulearn/training.hpp"
+#include "losses.hpp"
 
 namespace grulearn::bindings {
 
@@ -78,21 +78,6 @@ struct BoundTrainer {
           targets(wanted.targets),
           trainer(of, view<Real>(rows, from, sizes), wanted.view(from, of.config().per_step), config) {}
 };
-
-Loss loss_of(const std::string& name) {
-    static constexpr std::pair<const char*, Loss> kLosses[] = {{"squared_error", Loss::squared_error},
-                                                               {"absolute_error", Loss::absolute_error},
-                                                               {"huber", Loss::huber},
-                                                               {"pinball", Loss::pinball},
-                                                               {"poisson", Loss::poisson},
-                                                               {"gaussian", Loss::gaussian},
-                                                               {"cross_entropy", Loss::cross_entropy},
-                                                               {"binary_cross_entropy", Loss::binary_cross_entropy}};
-    for (const auto& [known, loss] : kLosses) {
-        if (name == known) return loss;
-    }
-    throw InvalidArgument("loss: there is none called '" + name + "'");
-}
 
 // Refuses a second thread: both would write the same gradients.
 class Exclusive {

@@ -176,6 +176,15 @@ struct LossRows {
     std::int64_t n_quantiles = 0, anchor = 0;  // anchor: which of them is an output as it stands
 };
 
+// The outputs of some rows, to be replaced by what they stand for.
+template <class Real>
+struct LinkRows {
+    Loss loss = Loss::squared_error;
+    std::int64_t rows = 0, outputs = 0;
+    Real* out = nullptr;  // [rows][outputs]
+    std::int64_t n_quantiles = 0, anchor = 0;  // pinball, as in LossRows
+};
+
 // Terms of a sum over steps that are added one by one, before they are added to the rest.
 constexpr std::int64_t kPoolBlock = 256;
 
@@ -227,6 +236,7 @@ struct KernelTable {
     void (*head_input_gradient)(const HeadInputGradient<Real>&);
     void (*head_weight_gradient)(const HeadWeightGradient<Real>&);
     double (*loss_and_slope)(const LossRows<Real>&);  // returns the sum
+    void (*link)(const LinkRows<Real>&);
     void (*pool_sum)(const PoolRows<Real>&);
     void (*pool_max)(const PoolRows<Real>&);
     void (*pool_max_gradient)(const PoolRows<Real>&);

@@ -29,6 +29,7 @@ using HeadForward = grulearn::HeadForward<real>;
 using HeadInputGradient = grulearn::HeadInputGradient<real>;
 using HeadWeightGradient = grulearn::HeadWeightGradient<real>;
 using LossRows = grulearn::LossRows<real>;
+using LinkRows = grulearn::LinkRows<real>;
 using PoolRows = grulearn::PoolRows<real>;
 using AdamStep = grulearn::AdamStep<real>;
 
@@ -39,6 +40,7 @@ using AdamStep = grulearn::AdamStep<real>;
 #include "head.inl"
 #include "exponential.inl"
 #include "loss.inl"
+#include "link.inl"
 #include "pool.inl"
 #include "adam.inl"
 #include "peak.inl"
@@ -63,6 +65,7 @@ const KernelTable<real>& table<real>() {
         head_input_gradient,
         head_weight_gradient,
         loss_and_slope,
+        link,
         pool_sum,
         pool_max,
         pool_max_gradient,

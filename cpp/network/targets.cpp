@@ -7,37 +7,9 @@
 
 namespace grulearn {
 
-std::int64_t LossConfig::outputs_of_a_target() const {
-    if (loss == Loss::pinball) return static_cast<std::int64_t>(quantiles.size());
-    return loss == Loss::gaussian ? 2 : 1;
-}
-
-std::int64_t LossConfig::terms_of_a_target() const {
-    return loss == Loss::pinball ? static_cast<std::int64_t>(quantiles.size()) : 1;
-}
-
-std::int64_t LossConfig::anchor() const {
-    const auto nearer = [](double a, double b) { return std::abs(a - 0.5) < std::abs(b - 0.5); };
-    return std::min_element(quantiles.begin(), quantiles.end(), nearer) - quantiles.begin();
-}
-
 namespace {
 
 [[noreturn]] void refuse(const std::string& what) { throw InvalidArgument(what); }
-
-void check_loss(const LossConfig& config) {
-    if (!(config.delta > 0.0)) refuse("delta must be positive, got " + std::to_string(config.delta));
-    if (config.loss != Loss::pinball) return;
-    if (config.quantiles.empty()) refuse("loss 'pinball' needs quantiles, and none are given");
-    double before = 0.0;
-    for (const double level : config.quantiles) {
-        if (!(level > before && level < 1.0)) {
-            refuse("quantiles must rise and lie between 0 and 1, got " + std::to_string(level) + " after " +
-                   std::to_string(before));
-        }
-        before = level;
-    }
-}
 
 std::string place(std::int64_t sequence, std::int64_t position, bool per_step) {
     return "sequence " + std::to_string(sequence) + (per_step ? ", step " + std::to_string(position) : "");
@@ -74,7 +46,7 @@ Targets<Real>::Targets(const NetworkConfig& config, const SequencePositions& seq
       per_step_(config.per_step),
       columns_(1),
       values_(view.values) {
-    check_loss(loss);
+    loss.check();
     check_sizes(sequences, view, config.output_size);
     columns_ = view.values == nullptr ? 1 : view.n_columns;
     if (view.classes != nullptr) classes_.assign(view.classes, view.classes + view.n_rows);

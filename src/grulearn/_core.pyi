@@ -28,6 +28,18 @@ def fma_peak(n_threads: int, seconds: float, isa: str = '', dtype: str = 'float3
     the best of slices of some 5 ms within the given time.
     """
 
+@overload
+def decode(outputs: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], *, loss: str, quantiles: Sequence[float] = [], mean: Sequence[float] = [], scale: Sequence[float] = [], isa: str = '') -> Annotated[NDArray[numpy.float64], dict(shape=(None, None))]: ...
+
+@overload
+def decode(outputs: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], *, loss: str, quantiles: Sequence[float] = [], mean: Sequence[float] = [], scale: Sequence[float] = [], isa: str = '') -> Annotated[NDArray[numpy.float64], dict(shape=(None, None))]:
+    """
+    What the outputs (N, O) of a head stand for, in the user's units, (N, O) in float64.
+
+    mean and scale (K,) are those of the targets: a value becomes itself * scale + mean, the standard
+    deviations of gaussian themselves * scale. Each row's bits are those it has alone.
+    """
+
 class Network:
     """
     A stack of GRU layers with an optional linear head.

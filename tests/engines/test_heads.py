@@ -101,3 +101,19 @@ def test_a_copy_has_the_same_head(pool: str, target: str) -> None:
     engine, data = build(HEADS[3], pool, target, "float32"), draw_data("float32")
     twin = pickle.loads(pickle.dumps(engine))
     np.testing.assert_array_equal(twin.predict(data), engine.predict(data))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.loss)
+def test_outputs_are_decoded_as_the_loss_and_the_targets_scale_say(head: HeadSpec, dtype: str) -> None:
+    engine = build(head, "last", "value", dtype)
+    outputs = engine.predict(draw_data(dtype))
+    values = engine.decode(outputs)
+    expected = apply_link(outputs.astype(np.float64), head.loss, quantiles=head.quantiles)
+    # Both in float64: a few units in the last place of values around 1.
+    np.testing.assert_allclose(values, expected, rtol=0, atol=4e-15, strict=True)
+    if "cross" not in head.loss:
+        mean, scale = np.full(head.n_targets, 3.0), np.full(head.n_targets, 0.25)
+        scaled = engine.decode(outputs, mean, scale)
+        shift = np.where(np.arange(head.n_outputs) % 2 == 1, 0.0, 3.0) if head.loss == "gaussian" else 3.0
+        np.testing.assert_array_equal(scaled, values * 0.25 + shift)

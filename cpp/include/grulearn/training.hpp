@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "grulearn/loss.hpp"
+#include "grulearn/loss_config.hpp"
 #include "grulearn/network.hpp"
 
 namespace grulearn {
@@ -39,18 +39,6 @@ struct OptimizerConfig {
     double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
     double weight_decay = 0.0;  // decoupled; biases do not decay
     double clip_norm = 0.0;     // bound on the global norm of the gradient; 0: none
-};
-
-struct LossConfig {
-    Loss loss = Loss::squared_error;
-    double delta = 1.0;             // huber: where it becomes linear
-    std::vector<double> quantiles;  // pinball: rising, within (0, 1)
-
-    // Outputs that a target has, and summands that it adds to the loss.
-    [[nodiscard]] std::int64_t outputs_of_a_target() const;
-    [[nodiscard]] std::int64_t terms_of_a_target() const;
-    // Which of the quantiles is an output as it stands: the one nearest to 1/2.
-    [[nodiscard]] std::int64_t anchor() const;
 };
 
 // What a network is to learn: one row for each sequence, or per_step one for each step.

@@ -60,6 +60,22 @@ class NativeEngine:
         """Return the head's outputs for N sequences, shape (N, O) or (sum of lengths, O)."""
         return self._network.predict(data.rows, data.starts, data.lengths, n_jobs)
 
+    def decode(
+        self,
+        outputs: FloatArray,
+        mean: NDArray[np.float64] | None = None,
+        scale: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Turn outputs (n, O) into what they stand for in the user's units, float64 (n, O)."""
+        head = self._spec.head
+        return _core.decode(
+            outputs,
+            loss=head.loss,
+            quantiles=head.quantiles or (),
+            mean=() if mean is None else mean.tolist(),
+            scale=() if scale is None else scale.tolist(),
+        )
+
     def trainer(
         self,
         data: SequenceData,

@@ -171,8 +171,36 @@ class Engine(Protocol):
         -------
         ndarray of the network's dtype, shape (N, O) or (sum of lengths, O)
             The head's outputs for each sequence, or with ``target="sequence"`` for each step, sequence after
-            sequence. :func:`grulearn.equations.apply_link` turns them into what they stand for, and
-            says in which columns the outputs of a target are.
+            sequence. `decode` turns them into what they stand for.
+        """
+
+    def decode(
+        self,
+        outputs: FloatArray,
+        mean: NDArray[np.float64] | None = None,
+        scale: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Turn outputs of `predict` into what they stand for, in the user's units.
+
+        It is the one place where that is done: a prediction and a step of a stream have the same bits.
+
+        Parameters
+        ----------
+        outputs : ndarray of the network's dtype, shape (n, O)
+        mean, scale : ndarray of float64, shape (K,), optional
+            What the targets were scaled with, ``(y - mean) / scale``; not for probabilities. Values come back
+            as ``value * scale + mean``, standard deviations as ``deviation * scale``.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, O)
+            What :func:`grulearn.equations.apply_link` states, in the same columns, computed in float64:
+            means, quantiles, rates, mean and standard deviation in turn, or probabilities.
+
+        Raises
+        ------
+        ValueError
+            If mean or scale have another length, or the outputs stand for probabilities.
         """
 
     def trainer(

@@ -1,0 +1,311 @@
+#include "grulearn/stream.hpp"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+#include "arrays.hpp"
+#include "bind.hpp"
+#include "losses.hpp"
+#include "numpy_arrays.hpp"
+
+namespace nb = nanobind;
+
+namespace grulearn::bindings {
+
+namespace {
+
+using namespace nb::literals;
+
+// Streams that Python's threads take turns at. In Python they keep the network alive.
+template <class Real>
+struct BoundStream {
+    Stream<Real> stream;
+    std::mutex turns;
+
+    BoundStream(const Network<Real>& network, const StreamConfig& config)
+        : stream(network, config), named_(static_cast<std::size_t>(config.n_streams)) {}
+
+    // Whether all are streams, and no two the same.
+    bool are_different(const std::int64_t* streams, std::int64_t n) {
+        ++calls_;
+        for (std::int64_t i = 0; i < n; ++i) {
+            if (streams[i] < 0 || streams[i] >= stream.size()) return false;
+            std::int64_t& latest = named_[static_cast<std::size_t>(streams[i])];
+            if (latest == calls_) return false;
+            latest = calls_;
+        }
+        return true;
+    }
+
+private:
+    std::int64_t calls_ = 0;
+    std::vector<std::int64_t> named_;  // the latest call that named a stream
+};
+
+// Waits without the GIL, which the one whose turn it is may need.
+class Turn {
+public:
+    explicit Turn(std::mutex& turns) : turns_(turns) {
+        if (turns_.try_lock()) return;
+        const nb::gil_scoped_release release;
+        turns_.lock();
+    }
+    ~Turn() { turns_.unlock(); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+private:
+    std::mutex& turns_;
+};
+
+// The inputs of a step, and whose they are.
+template <class Real>
+struct Inputs {
+    const float* single = nullptr;
+    const double* dbl = nullptr;
+    bool stacked = false;  // (n, F), not (F,)
+    std::int64_t n = 1;
+    const std::int64_t* streams = nullptr;  // null: the first n
+
+    // False unless all is just as the core wants it.
+    bool read(BoundStream<Real>& bound, nb::handle x, nb::handle of) {
+        PyArrayObject* array = plain_array(x);
+        if (array == nullptr) return false;
+        stacked = PyArray_NDIM(array) == 2;
+        if (PyArray_NDIM(array) != 1 && !stacked) return false;
+        if (PyArray_DIM(array, stacked ? 1 : 0) != bound.stream.features()) return false;
+        if (stacked) n = PyArray_DIM(array, 0);
+        if (PyArray_TYPE(array) == NPY_FLOAT) single = data_of<float>(array);
+        if (PyArray_TYPE(array) == NPY_DOUBLE) dbl = data_of<double>(array);
+        return (single != nullptr || dbl != nullptr) && read_streams(bound, of);
+    }
+
+    bool step(Stream<Real>& stream) const {
+        return single != nullptr ? stream.step(single, streams, n) : stream.step(dbl, streams, n);
+    }
+
+private:
+    bool read_streams(BoundStream<Real>& bound, nb::handle of) {
+        if (of.is_none()) return n == bound.stream.size();
+        if (PyLong_CheckExact(of.ptr()) && !stacked) {
+            int overflow = 0;
+            one_ = PyLong_AsLongLongAndOverflow(of.ptr(), &overflow);
+            streams = &one_;
+            return overflow == 0 && one_ >= 0 && one_ < bound.stream.size();
+        }
+        PyArrayObject* array = plain_array(of);
+        if (array == nullptr || PyArray_TYPE(array) != NPY_INT64 || PyArray_NDIM(array) != 1 || !stacked) return false;
+        streams = data_of<std::int64_t>(array);
+        return PyArray_DIM(array, 0) == n && bound.are_different(streams, n);
+    }
+
+    std::int64_t one_ = 0;
+};
+
+enum class Wanted { predictions, values, decisions };
+
+// What a step returns: for each row, columns of its values or decisions made from them. Without rows and with one
+// column it is a number.
+template <class Real, Wanted wanted>
+class Result {
+public:
+    using Item = std::conditional_t<wanted == Wanted::decisions, std::int64_t, double>;
+
+    Result(const Stream<Real>& stream, const Inputs<Real>& inputs)
+        : decoding_(stream.decoding()), n_(inputs.n), columns_(count_columns()) {
+        if (inputs.stacked) shape_[rank_++] = n_;
+        if (columns_ > 1) shape_[rank_++] = columns_;
+    }
+
+    // The caller's array, or none: a new one. False if it is not just as it should be.
+    bool take(nb::handle out) {
+        if (!out.is_none()) {
+            array_ = plain_array(out, true);
+            if (array_ == nullptr || PyArray_TYPE(array_) != numpy_type<Item>()) return false;
+            if (PyArray_NDIM(array_) != rank_ || !std::equal(shape_, shape_ + rank_, PyArray_DIMS(array_)))
+                return false;
+            object_ = nb::borrow(out);
+        } else if (rank_ > 0) {
+            object_ = new_array(rank_, shape_, numpy_type<Item>());
+            array_ = reinterpret_cast<PyArrayObject*>(object_.ptr());
+        }
+        return true;
+    }
+
+    nb::object of(const double* values) {
+        Item number;
+        Item* to = array_ == nullptr ? &number : data_of<Item>(array_);
+        for (std::int64_t row = 0; row < n_; ++row, values += decoding_.outputs(), to += columns_) {
+            if constexpr (wanted == Wanted::values) std::copy_n(values, columns_, to);
+            if constexpr (wanted == Wanted::decisions) decoding_.decide(values, to);
+            if constexpr (wanted == Wanted::predictions) {
+                for (std::int64_t k = 0; k < columns_; ++k) {
+                    to[k] = values[decoding_.predictions()[static_cast<std::size_t>(k)]];
+                }
+            }
+        }
+        return array_ == nullptr ? nb::cast(number) : object_;
+    }
+
+private:
+    [[nodiscard]] std::int64_t count_columns() const {
+        if constexpr (wanted == Wanted::values) return decoding_.outputs();
+        if constexpr (wanted == Wanted::decisions) return decoding_.n_decisions();
+        return static_cast<std::int64_t>(decoding_.predictions().size());
+    }
+
+    const Decoding& decoding_;
+    std::int64_t n_, columns_;
+    int rank_ = 0;
+    npy_intp shape_[2];
+    PyArrayObject* array_ = nullptr;
+    nb::object object_;
+};
+
+// None, and nothing has changed, if an array needs converting or something is wrong.
+template <class Real, Wanted wanted>
+nb::object step(BoundStream<Real>& bound, nb::handle x, nb::handle streams, nb::handle out) {
+    const Turn turn(bound.turns);
+    Inputs<Real> inputs;
+    if (!inputs.read(bound, x, streams)) return nb::none();
+    Result<Real, wanted> result(bound.stream, inputs);
+    if (!result.take(out)) return nb::none();
+    bool done;
+    if (bound.stream.is_long(inputs.n)) {
+        const nb::gil_scoped_release release;
+        done = inputs.step(bound.stream);
+    } else {
+        done = inputs.step(bound.stream);
+    }
+    return done ? result.of(bound.stream.values()) : nb::none();
+}
+
+template <class Real>
+void reset(BoundStream<Real>& bound, const std::optional<std::vector<std::int64_t>>& streams) {
+    const Turn turn(bound.turns);
+    if (!streams) {
+        for (std::int64_t i = 0; i < bound.stream.size(); ++i) bound.stream.reset(i);
+        return;
+    }
+    for (const std::int64_t i : *streams) {
+        if (i < 0 || i >= bound.stream.size()) throw nb::index_error("there is no such stream");
+    }
+    for (const std::int64_t i : *streams) bound.stream.reset(i);
+}
+
+// NumPy's type of a part of the state, where it stands, and its size.
+template <class Real>
+struct StateMemory {
+    int type;
+    void* data;
+    std::size_t bytes;
+    std::vector<npy_intp> shape;
+
+    explicit StateMemory(const StreamArray<Real>& array) : shape(array.shape.begin(), array.shape.end()) {
+        std::visit(
+            [&]<class T>(T* items) {
+                type = numpy_type<T>();
+                data = items;
+                bytes = sizeof(T);
+            },
+            array.data);
+        for (const npy_intp size : shape) bytes *= static_cast<std::size_t>(size);
+    }
+
+    [[nodiscard]] bool fits(PyArrayObject* array) const {
+        return array != nullptr && PyArray_TYPE(array) == type &&
+               std::equal(shape.begin(), shape.end(), PyArray_DIMS(array), PyArray_DIMS(array) + PyArray_NDIM(array));
+    }
+};
+
+template <class Real>
+nb::dict state(BoundStream<Real>& bound) {
+    const Turn turn(bound.turns);
+    nb::dict arrays;
+    for (const StreamArray<Real>& part : bound.stream.state()) {
+        const StateMemory<Real> memory(part);
+        nb::object array = new_array(static_cast<int>(memory.shape.size()), memory.shape.data(), memory.type);
+        std::memcpy(data_of<char>(reinterpret_cast<PyArrayObject*>(array.ptr())), memory.data, memory.bytes);
+        arrays[part.name.c_str()] = array;
+    }
+    return arrays;
+}
+
+template <class Real>
+void set_state(BoundStream<Real>& bound, const nb::dict& arrays) {
+    const Turn turn(bound.turns);
+    const std::vector<StreamArray<Real>> parts = bound.stream.state();
+    for (const StreamArray<Real>& part : parts) {
+        const char* name = part.name.c_str();
+        if (!arrays.contains(name) || !StateMemory<Real>(part).fits(plain_array(arrays[name]))) {
+            throw InvalidArgument("state: '" + part.name + "' is missing, or has not the dtype and shape of `state()`");
+        }
+    }
+    for (const StreamArray<Real>& part : parts) {
+        const StateMemory<Real> memory(part);
+        const nb::object array = arrays[part.name.c_str()];
+        std::memcpy(memory.data, data_of<char>(plain_array(array)), memory.bytes);
+    }
+}
+
+template <class Real>
+void bind_one(nb::module_& m, const char* name, const char* doc) {
+    using Bound = BoundStream<Real>;
+    constexpr const char* kStep =
+        "One step: x (F,) for the only stream or the one with number `streams`, or (n, F) for all or those whose\n"
+        "different numbers `streams` (n,) has. ";
+    nb::class_<Bound>(m, name, doc)
+        .def(
+            "__init__",
+            [](Bound* self, const Network<Real>& network, std::int64_t n_streams, const std::vector<double>& mean,
+               const std::vector<double>& scale, const std::string& loss, const std::vector<double>& quantiles,
+               const std::vector<double>& target_mean, const std::vector<double>& target_scale, int n_jobs) {
+                new (self) Bound(network, {n_streams,
+                                           mean,
+                                           scale,
+                                           {loss_of(loss), 1.0, quantiles},
+                                           target_mean,
+                                           target_scale,
+                                           checked_jobs(n_jobs)});
+            },
+            nb::keep_alive<1, 2>(), "network"_a, "n_streams"_a, nb::kw_only(), "mean"_a, "scale"_a, "loss"_a,
+            "quantiles"_a = std::vector<double>(), "target_mean"_a = std::vector<double>(),
+            "target_scale"_a = std::vector<double>(), "n_jobs"_a = 1)
+        .def("step", &step<Real, Wanted::predictions>, "x"_a.none(), "streams"_a.none(), "out"_a.none(),
+             (std::string(kStep) + "Returns a prediction for each target; float64, (n, K), (K,), (n,) or a float.\n"
+                                   "None, and nothing has changed, if an array needs converting or something is wrong.")
+                 .c_str())
+        .def("step_values", &step<Real, Wanted::values>, "x"_a.none(), "streams"_a.none(), "out"_a.none(),
+             "`step` that returns everything that was decoded: (n, O), (O,), (n,) or a float.")
+        .def("step_decisions", &step<Real, Wanted::decisions>, "x"_a.none(), "streams"_a.none(), "out"_a.none(),
+             "`step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where a\n"
+             "probability is above a half, else 0: (n, K), (K,), (n,) or an int.")
+        .def("reset", &reset<Real>, "streams"_a.none() = nb::none(),
+             "Puts streams (None: all) back to their beginning.")
+        .def("state", &state<Real>, "Copies of the arrays that are carried from one step to the next.")
+        .def("set_state", &set_state<Real>, "arrays"_a, "Goes on from arrays of the dtypes and shapes of `state`.");
+}
+
+}  // namespace
+
+void bind_stream(nb::module_& m) {
+    import_numpy();
+    bind_one<float>(
+        m, "Stream",
+        "Streams of a network with a head, each advanced step by step.\n\n"
+        "mean and scale (F,) are those of the features, target_mean and target_scale (K,) as in `decode`. The\n"
+        "network's parameters must not change.");
+    bind_one<double>(m, "Stream64", "`Stream` of a network in float64.");
+}
+
+}  // namespace grulearn::bindings
