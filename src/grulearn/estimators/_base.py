@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Mapping
 from time import perf_counter
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from grulearn.encoding import InputEncoding, TargetScaling, check_values
 from grulearn.engines import Engine, FloatArray
 from grulearn.estimators._fitting import (
+    Curves,
     OnEpoch,
     OnStart,
     Request,
@@ -131,10 +132,11 @@ class BaseGRU(GRUParameters):
         `on_start` gets the line on how the data was read, `on_epoch` a report after each epoch.
         """
         continuing = bool(self.warm_start) and self.__sklearn_is_fitted__()
-        return self._run(X, y, Request(on_start=on_start, on_epoch=on_epoch, continuing=continuing, **data))
+        self._run(X, y, Request(on_start=on_start, on_epoch=on_epoch, continuing=continuing, **data))
+        return self
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
-    def _run(self, X: Any, y: Any, request: Request) -> Self:
+    def _run(self, X: Any, y: Any, request: Request) -> None:
         before = self.__dict__.copy()
         try:
             outcome = self._fit_all(X, y, request)
@@ -145,7 +147,6 @@ class BaseGRU(GRUParameters):
             raise
         if outcome.interrupt is not None:
             raise outcome.interrupt
-        return self
 
     def _fit_all(self, X: Any, y: Any, request: Request) -> Outcome:
         """Take all steps of a fit; an interrupted training ends like any other."""
@@ -168,14 +169,14 @@ class BaseGRU(GRUParameters):
         training, validation = self._weigh(training, validation)
         outcome, optimizer = run_training(self, engine, training, validation, order_rng, request, begin)
         conclude(self, outcome)
-        self._keep(engine, outcome, optimizer)
+        self._keep(engine, outcome, optimizer, request)
         self._note_validation(validation)
         return outcome
 
     # What a subclass fills in.
 
     def _read_targets(self, y: Any, inputs: Inputs, *, what: str, request: Request) -> Targets:
-        """Check `y` and return the targets, numbers in the user's units or class numbers; set `n_outputs_`."""
+        """Check `y`, set `n_outputs_`, and return numbers in the user's units or class numbers."""
         raise NotImplementedError
 
     def _head(self) -> HeadSpec:
@@ -230,7 +231,7 @@ class BaseGRU(GRUParameters):
             return None
         return split(
             data,
-            how=self.validation,
+            how=cast(Any, self.validation),
             fraction=self.validation_fraction,
             groups=request.groups,
             classes=self._strata(targets),
@@ -267,8 +268,8 @@ class BaseGRU(GRUParameters):
         if spec != self._engine.spec:
             raise ValueError(
                 "the fitted network is another one than the parameters ask for now, so that the training "
-                f"cannot go on: it is {self._engine.spec}, and now {spec} is wanted. Set the parameters back, "
-                "or fit anew with warm_start=False"
+                f"cannot go on: it is {self._engine.spec}, and now {spec} is wanted. Set the parameters "
+                "back, or fit anew with warm_start=False"
             )
         if request.initial_weights is not None:
             raise ValueError("initial_weights: a training that goes on begins with the weights it has")
@@ -300,15 +301,16 @@ class BaseGRU(GRUParameters):
     def _encode(self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None) -> Samples:
         return Samples(self._encoding.transform(data, self.dtype), self._scale_targets(targets), weights)
 
-    def _keep(self, engine: Engine, outcome: Outcome, optimizer: OptimizerState) -> None:
+    def _keep(self, engine: Engine, outcome: Outcome, optimizer: OptimizerState, request: Request) -> None:
+        before = Curves(self.loss_curve_, self.validation_scores_) if request.continuing else Curves([], None)
+        curves = before.then(outcome.loss_curve, outcome.validation_scores)
         self._engine = engine
         self._optimizer = optimizer
         self.instruction_set_ = engine.instruction_set
-        self.loss_curve_ = outcome.loss_curve
-        self.validation_scores_ = outcome.validation_scores
+        self.loss_curve_, self.validation_scores_ = curves
         self.best_loss_ = outcome.best_loss
-        self.best_iter_ = outcome.best_iter
-        self.n_iter_ = len(outcome.loss_curve)
+        self.best_iter_ = len(before.training) + outcome.best_iter
+        self.n_iter_ = len(curves.training)
         self.stop_reason_ = outcome.stop_reason
 
     # The fitted network.
@@ -338,10 +340,6 @@ class BaseGRU(GRUParameters):
         # The fitted network's dtype: the parameter may have been set anew since.
         encoded = self._encoding.transform(inputs.data, self._engine.spec.dtype)
         return inputs, self._engine.predict(encoded, resolve_n_jobs(self.n_jobs))
-
-    def _decode(self, outputs: FloatArray) -> NDArray[np.float64]:
-        """Return what the network's outputs stand for, in the user's units, shape (rows, O)."""
-        return self._engine.decode(outputs, self._target_scaling.mean, self._target_scaling.scale)
 
     def _in_shape(self, values: NDArray[Any], inputs: Inputs) -> Any:
         """Return rows of predictions in the shape of the targets: for each step, as `X` came."""

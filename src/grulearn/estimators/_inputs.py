@@ -61,8 +61,8 @@ list of texts
     least = 2 if reset and not _learns_steps(estimator) else 1  # one sample alone shows no relation to learn
     if len(inputs.data) < least:
         raise ValueError(
-            f"Found array with {len(inputs.data)} sample(s) (shape={inputs.shape}) while a minimum of {least} "
-            f"is required by {type(estimator).__name__}{' to fit' if reset else ''}."
+            f"Found array with {len(inputs.data)} sample(s) (shape={inputs.shape}) while a minimum of "
+            f"{least} is required by {type(estimator).__name__}{' to fit' if reset else ''}."
         )
     inputs.data.require_steps()
     if not reset:

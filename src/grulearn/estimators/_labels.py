@@ -224,7 +224,8 @@ def _check_indicators(values: NDArray[Any]) -> None:
     if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
         raise ValueError(
             "y has several columns; for several labels at once expected a matrix of 0 and 1 "
-            "(sklearn.preprocessing.MultiLabelBinarizer makes one), for one label an array of shape (samples,)"
+            "(sklearn.preprocessing.MultiLabelBinarizer makes one), for one label an array of shape "
+            "(samples,)"
         )
 
 

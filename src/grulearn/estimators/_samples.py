@@ -45,7 +45,7 @@ class Samples:
         return replace(self, data=self.data[index], targets=self.targets[index], weights=weights)
 
     def without_last(self, n_steps: NDArray[np.int64]) -> Self:
-        """Return the sequences without their last `n_steps` steps, as views; those of no step are left out."""
+        """Return the sequences without their last `n_steps` steps, as views; no empty ones."""
         lengths = self.data.lengths - n_steps
         shorter = replace(
             self, data=replace(self.data, lengths=lengths), targets=self.targets.truncate(lengths)

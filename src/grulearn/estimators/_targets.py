@@ -175,8 +175,8 @@ def read_step_targets(estimator: Any, y: Any, data: Sequences) -> tuple[Targets,
     if position is not None:
         i = int(np.flatnonzero((y.starts <= position[0]) & (position[0] < y.starts + y.lengths))[0])
         raise ValueError(
-            f"Input y contains infinity at {data.label(i)}, step {position[0] - y.starts[i]}; expected finite "
-            "numbers, or NaN where a step has no target."
+            f"Input y contains infinity at {data.label(i)}, step {position[0] - y.starts[i]}; expected "
+            "finite numbers, or NaN where a step has no target."
         )
     if np.isnan(y.rows[y.row_index()]).all():
         raise ValueError("y has no target: all its steps hold NaN")
@@ -211,8 +211,8 @@ def check_step_lengths(lengths: NDArray[np.int64], data: Sequences) -> None:
     if len(wrong):
         i = int(wrong[0])
         raise ValueError(
-            f"y has {lengths[i]} targets for {data.label(i)}, which has {data.lengths[i]} steps; expected one "
-            "for each step, NaN where there is none"
+            f"y has {lengths[i]} targets for {data.label(i)}, which has {data.lengths[i]} steps; expected "
+            "one for each step, NaN where there is none"
         )
 
 

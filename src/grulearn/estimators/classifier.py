@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from grulearn.encoding import TargetScaling
@@ -223,7 +223,8 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         request = Request(
             sample_weight=sample_weight, classes=classes, continuing=continuing, whole_fit=False
         )
-        return self._run(X, y, request)
+        self._run(X, y, request)
+        return self
 
     def predict(self, X: Any) -> Any:
         """Predict labels.
@@ -338,7 +339,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         )
 
     def _probabilities(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
-        values = self._decode(outputs)
+        values = self._engine.decode(outputs)
         return np.column_stack([1.0 - values, values]) if self._is_binary() else values
 
     def _labels_of(self, outputs: NDArray[Any]) -> NDArray[Any]:
@@ -374,9 +375,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
 
     def _head(self) -> HeadSpec:
         binary = self._multilabel or self._is_binary()
-        return HeadSpec(
-            self.n_outputs_, "binary_cross_entropy" if binary else "cross_entropy", self.target
-        )
+        return HeadSpec(self.n_outputs_, "binary_cross_entropy" if binary else "cross_entropy", self.target)
 
     def _fit_target_scaling(self, targets: Targets, weights: NDArray[np.float64] | None) -> TargetScaling:
         return TargetScaling.identity(self.n_outputs_)
@@ -435,7 +434,11 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         pass
 
     def _target_state(self) -> dict[str, Any]:
-        return {"classes": self.classes_.tolist(), "kind": _kind(self.classes_), "multilabel": self._multilabel}
+        return {
+            "classes": self.classes_.tolist(),
+            "kind": _kind(self.classes_),
+            "multilabel": self._multilabel,
+        }
 
     def _set_target_state(self, state: dict[str, Any]) -> None:
         self.classes_ = np.array(state["classes"], dtype=_DTYPES[state["kind"]])

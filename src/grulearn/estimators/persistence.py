@@ -30,7 +30,7 @@ _ESTIMATORS = {
 }
 
 _HISTORY = ("loss_curve_", "validation_scores_", "best_loss_", "best_iter_", "n_iter_", "stop_reason_")
-_INPUT, _TARGET, _OPTIMIZER, _SCORES = "input_scaling.", "target_scaling.", "optimizer.", "scores."
+_INPUT, _TARGET, _OPTIMIZER = "input_scaling.", "target_scaling.", "optimizer."
 
 
 def save_estimator(estimator: BaseGRU, path: str | os.PathLike[str]) -> None:
@@ -44,8 +44,6 @@ def save_estimator(estimator: BaseGRU, path: str | os.PathLike[str]) -> None:
     if estimator._optimizer is not None:
         first, second, n_steps = estimator._optimizer
         arrays |= _prefixed(_OPTIMIZER, {"first_moment": first, "second_moment": second})
-    if estimator._scores is not None:
-        arrays |= _prefixed(_SCORES, estimator._scores.to_arrays())
     names = getattr(estimator, "feature_names_in_", None)
     params = estimator.get_params(deep=False)
     metadata = {
@@ -140,8 +138,6 @@ def _restore(estimator: BaseGRU, arrays: Mapping[str, NDArray[Any]], metadata: M
     estimator._set_target_state(metadata["target"])
     _check_targets(estimator, spec)
     estimator._optimizer = _optimizer_state(arrays, metadata, len(weights))
-    scores = _with_prefix(_SCORES, arrays)
-    estimator._scores = HeldOutScores.from_arrays(scores) if scores else None
     if metadata["feature_names"] is not None:
         estimator.feature_names_in_ = np.array(metadata["feature_names"], dtype=object)
     low, median, high = metadata["sequence_lengths"]

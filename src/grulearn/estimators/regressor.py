@@ -20,7 +20,13 @@ from grulearn.estimators._fitting import Request
 from grulearn.estimators._inputs import Inputs, read_inputs
 from grulearn.estimators._parameters import GRUParameters
 from grulearn.estimators._samples import Samples
-from grulearn.estimators._targets import Targets, read_step_targets, read_targets, refuse_negative, target_names
+from grulearn.estimators._targets import (
+    Targets,
+    read_step_targets,
+    read_targets,
+    refuse_negative,
+    target_names,
+)
 from grulearn.estimators._warnings import warn
 from grulearn.spec import HeadSpec
 
@@ -232,7 +238,8 @@ default="squared_error"
         """
         continuing = self.__sklearn_is_fitted__()
         request = Request(sample_weight=sample_weight, continuing=continuing, whole_fit=False)
-        return self._run(X, y, request)
+        self._run(X, y, request)
+        return self
 
     def predict(self, X: Any, *, return_std: bool = False) -> Any:
         """Predict targets.
@@ -276,8 +283,8 @@ default="squared_error"
         Returns
         -------
         ndarray of float64, shape (N, Q) or (N, K, Q)
-            In the order of `quantiles`, never falling along the last axis. With ``target="sequence"`` for each
-            step, as in `predict`.
+            In the order of `quantiles`, never falling along the last axis. With ``target="sequence"`` for
+            each step, as in `predict`.
 
         Raises
         ------
@@ -323,7 +330,9 @@ default="squared_error"
         known = ~np.isnan(truth).any(axis=1)
         weights = None if sample_weight is None else np.repeat(np.asarray(sample_weight), inputs.data.lengths)
         return float(
-            r2_score(truth[known], predicted[known], sample_weight=None if weights is None else weights[known])
+            r2_score(
+                truth[known], predicted[known], sample_weight=None if weights is None else weights[known]
+            )
         )
 
     @property
@@ -335,7 +344,8 @@ default="squared_error"
     def _decoded(self, X: Any) -> tuple[Inputs, NDArray[np.float64]]:
         """Return `X` as it was read, and all that the outputs stand for, shape (rows, K, per target)."""
         inputs, outputs = self._network_outputs(X)
-        return inputs, self._decode(outputs).reshape(len(outputs), self.n_outputs_, -1)
+        values = self._engine.decode(outputs, self._target_scaling.mean, self._target_scaling.scale)
+        return inputs, values.reshape(len(outputs), self.n_outputs_, -1)
 
     def _point(self) -> int:
         """Return which of the values of a target is the prediction."""
@@ -356,7 +366,11 @@ default="squared_error"
             refuse_negative(targets, inputs.data, what)
         n_outputs = targets.values.shape[1]
         if what == "y" and not request.continuing:
-            self._one_dimensional, self.n_outputs_, self.target_names_ = one_dimensional, n_outputs, target_names(y)
+            self._one_dimensional, self.n_outputs_, self.target_names_ = (
+                one_dimensional,
+                n_outputs,
+                target_names(y),
+            )
         elif n_outputs != self.n_outputs_:
             raise ValueError(f"{what} has {n_outputs} targets for each sample, expected {self.n_outputs_}")
         return targets

@@ -95,9 +95,10 @@ class EpochRunner:
             naive = max(self._naive_loss, float(losses[0])) - self._floor
             limit = self._floor + _DIVERGED * naive if naive > 0.0 else math.inf
             self._limit = min(limit, sys.float_info.max)
-        if weights is None:
+        if self._shares is not None and weights is None:
             # A product of two short vectors, not np.average: this runs 10,000 times in a fifth of a second.
             return Epoch(float(losses.dot(self._shares)), self._limit, False)
+        assert weights is not None
         total = float(weights.sum())
         loss = float(losses.dot(weights)) / total if total > 0.0 else 0.0
         return Epoch(loss, self._limit, len(losses) * self._batch_size < self._n_sequences)
@@ -114,7 +115,8 @@ class EpochRunner:
         """Do the same until the deadline. Batches and bits are those of the whole epoch."""
         if order is None:
             return self._trainer.run_epoch(None, learning_rate), self._trainer.batch_weights
-        losses, weights = [], []
+        losses: list[NDArray[np.float64]] = []
+        weights: list[NDArray[np.float64]] = []
         begin = 0
         while begin < len(order):
             started = perf_counter()
