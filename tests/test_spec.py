@@ -177,6 +177,53 @@ def test_heads_through_json_and_back():
         assert hash(again) == hash(spec)
 
 
+def test_widths_of_the_input():
+    for spec, width, inputs in [
+        (InputSpec(4), 4, 4),
+        (InputSpec(4, decay=True), 12, 8),
+        (InputSpec(0, categorical=[(50, 16)]), 0, 16),
+        (InputSpec(2, categorical=((7, 3), (2, 1)), decay=True), 6, 8),
+    ]:
+        assert (spec.row_width, spec.cell_inputs) == (width, inputs)
+
+
+def test_inputs_without_a_feature_are_refused():
+    with pytest.raises(ValueError, match="InputSpec: n_features must be at least 1, got 0"):
+        InputSpec(0)
+    with pytest.raises(ValueError, match="InputSpec: n_features must be at least 1, got 0"):
+        InputSpec(0, categorical=[(3, 2)], decay=True)
+    with pytest.raises(ValueError, match="InputSpec: n_features must be at least 0, got -1"):
+        InputSpec(-1, categorical=[(3, 2)])
+
+
+def test_categorical_features_are_pairs_of_sizes():
+    for wrong in (3, [3], [(1, 2, 3)], [(1,)], [None]):
+        with pytest.raises(
+            TypeError, match=r"categorical must be a sequence of pairs \(n_codes, size\), got"
+        ):
+            InputSpec(1, categorical=wrong)
+    with pytest.raises(ValueError, match="n_codes of categorical feature 1 must be at least 1, got 0"):
+        InputSpec(1, categorical=[(3, 2), (0, 2)])
+    with pytest.raises(TypeError, match="size of categorical feature 0 must be an integer, got 2.0"):
+        InputSpec(1, categorical=[(3, 2.0)])
+    with pytest.raises(TypeError, match="InputSpec: decay must be True or False, got 1"):
+        InputSpec(1, decay=1)
+
+
+def test_inputs_through_json_and_back():
+    given = InputSpec(2, categorical=np.array([[50, 16], [3, 1]]), decay=True)
+    spec = NetworkSpec(given, CellSpec(4), head=HeadSpec(1))
+    again = NetworkSpec.from_dict(json.loads(json.dumps(spec.to_dict())))
+    assert again == spec
+    assert hash(again) == hash(spec)
+    assert spec.input.categorical == ((50, 16), (3, 1))
+
+
+def test_decay_needs_one_direction():
+    with pytest.raises(ValueError, match="decay needs bidirectional=False: a gap is the time since"):
+        NetworkSpec(InputSpec(1, decay=True), CellSpec(4, bidirectional=True), head=HeadSpec(1))
+
+
 def test_parts_are_of_their_classes():
     with pytest.raises(TypeError, match="NetworkSpec: cell must be CellSpec, got dict"):
         NetworkSpec(InputSpec(1), {"hidden_size": 4}, head=HeadSpec(1))

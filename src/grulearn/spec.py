@@ -34,23 +34,52 @@ DTYPES = ("float32", "float64")
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What one step of a sequence holds.
+    """What one step of a sequence holds, and what the network makes of it before layer 0.
 
     Parameters
     ----------
     n_features : int
-        Number of input features F of each step; at least 1.
+        Number of numeric features F of each step: at least 1, or at least 0 beside categorical ones.
+    categorical : sequence of (n_codes, size), default=()
+        For each categorical feature the number of its codes, 0 to n_codes - 1, and the size of the vector
+        that is learned for each of them. Code 0 is the one of values that training has not seen.
+    decay : bool, default=False
+        Whether the numeric features may be missing, as in GRU-D. A row then has 3F columns, ``[value (F),
+        mask (F), gap (F)]``: the value, or where the mask is 0 the last observed one; the mask, 1 where the
+        feature was observed; and the time that has passed since it was observed before.
+        :func:`grulearn.equations.network_inputs` states what is made of them.
 
     Raises
     ------
     ValueError, TypeError
-        If `n_features` is not an integer of at least 1.
+        If a size is not an integer, there is no feature at all, or `decay` has no numeric feature to act on.
+
+    Examples
+    --------
+    >>> from grulearn.spec import InputSpec
+    >>> spec = InputSpec(4, categorical=[(100, 8), (3, 2)], decay=True)
+    >>> spec.row_width, spec.cell_inputs
+    (12, 18)
     """
 
     n_features: int
+    categorical: tuple[tuple[int, int], ...] = field(default=(), kw_only=True)
+    decay: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        _check_size(self, "n_features")
+        _check_tables(self)
+        _check_flag(self, "decay")
+        _check_size(self, "n_features", least=0 if self.categorical and not self.decay else 1)
+
+    @property
+    def row_width(self) -> int:
+        """Columns of a row: F, or 3F with decay."""
+        return 3 * self.n_features if self.decay else self.n_features
+
+    @property
+    def cell_inputs(self) -> int:
+        """Width of what layer 0 reads: F, with decay also the F of the mask, and the categorical vectors."""
+        return self.n_features * (2 if self.decay else 1) + sum(size for _, size in self.categorical)
 
 
 @dataclass(frozen=True)
@@ -218,7 +247,8 @@ class NetworkSpec:
     TypeError
         If a part is not of its class.
     ValueError
-        If `dtype` is not one of the above, or a head with ``target="sequence"`` comes with a pooling.
+        If `dtype` is not one of the above, a head with ``target="sequence"`` comes with a pooling, or an
+        input with decay with a bidirectional cell.
 
     Examples
     --------
@@ -245,6 +275,11 @@ class NetworkSpec:
             raise ValueError(
                 "NetworkSpec: with a target for each step no state is pooled, so that pool.kind must be "
                 f"'last', its default; got {self.pool.kind!r}"
+            )
+        if self.input.decay and self.cell.bidirectional:
+            raise ValueError(
+                "NetworkSpec: decay needs bidirectional=False: a gap is the time since an earlier step, and "
+                "a direction that reads from the end has not seen that"
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -340,8 +375,30 @@ def _as_float(value: Any, what: str) -> float:
     return float(value)
 
 
-def _check_size(spec: Any, name: str) -> None:
-    value = getattr(spec, name)
+def _check_tables(spec: InputSpec) -> None:
+    try:
+        given = [tuple(table) for table in spec.categorical]
+    except TypeError:
+        given = [()]
+    if any(len(table) != 2 for table in given):
+        raise TypeError(
+            f"InputSpec: categorical must be a sequence of pairs (n_codes, size), got {spec.categorical!r}"
+        )
+    tables = tuple(
+        (
+            _as_size(spec, f"n_codes of categorical feature {i}", n),
+            _as_size(spec, f"size of categorical feature {i}", k),
+        )
+        for i, (n, k) in enumerate(given)
+    )
+    object.__setattr__(spec, "categorical", tables)
+
+
+def _check_size(spec: Any, name: str, least: int = 1) -> None:
+    object.__setattr__(spec, name, _as_size(spec, name, getattr(spec, name), least))
+
+
+def _as_size(spec: Any, name: str, value: Any, least: int = 1) -> int:
     owner = type(spec).__name__
     try:
         # operator.index takes NumPy's integers and refuses floats. Nobody means True as a size.
@@ -350,9 +407,9 @@ def _check_size(spec: Any, name: str) -> None:
         size = None
     if size is None:
         raise TypeError(f"{owner}: {name} must be an integer, got {value!r}")
-    if size < 1:
-        raise ValueError(f"{owner}: {name} must be at least 1, got {size}")
-    object.__setattr__(spec, name, size)
+    if size < least:
+        raise ValueError(f"{owner}: {name} must be at least {least}, got {size}")
+    return size
 
 
 def _check_flag(spec: Any, name: str) -> None:

@@ -7,30 +7,29 @@ it is cast first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import StandardScaler
 
+from grulearn.encoding._moments import Moments, column_moments
+from grulearn.encoding._segments import Segments, block_rows
+from grulearn.encoding._weights import counting_weights
 from grulearn.sequences import Sequences
 
 __all__ = ["Scaling", "TargetScaling"]
 
-# Rows are scaled block by block: the float64 differences of a block stay in the cache, and a long log
-# never exists twice in float64.
-_BLOCK_ROWS = 8192
-
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """``(x - mean) / scale`` for each input feature.
+    """``(x - mean) / scale`` for each input feature. What is missing (NaN) stays missing.
 
     Parameters
     ----------
     mean : ndarray of float64, shape (F,)
+        NaN for a feature of which no value was seen: all its values become missing ones.
     scale : ndarray of float64, shape (F,)
         Standard deviation (of the population, divisor n); 1 for a constant feature.
     constant : ndarray of bool, shape (F,)
@@ -40,11 +39,12 @@ class Scaling:
     --------
     >>> import numpy as np
     >>> from grulearn.sequences import Sequences
-    >>> table = Sequences.from_array(np.array([[1.0, 5.0], [3.0, 5.0]]))
+    >>> table = Sequences.from_array(np.array([[1.0, 5.0], [3.0, 5.0], [np.nan, 5.0]]))
     >>> scaling = Scaling.fit(table)
     >>> scaling.transform(table).rows
     array([[-1.,  0.],
-           [ 1.,  0.]], dtype=float32)
+           [ 1.,  0.],
+           [nan,  0.]], dtype=float32)
     >>> scaling.constant
     array([False,  True])
     """
@@ -54,24 +54,48 @@ class Scaling:
     constant: NDArray[np.bool_]
 
     @classmethod
-    def fit(cls, sequences: Sequences) -> Self:
+    def fit(cls, sequences: Sequences, weights: NDArray[np.float64] | None = None) -> Self:
         """Take mean and standard deviation over the steps of all `sequences`.
 
         Parameters
         ----------
         sequences : Sequences
-            The training part only. A step that two sequences share counts twice. Finite values.
+            The training part only. A step that two sequences share counts twice. Finite values, or NaN,
+            which does not count.
+        weights : array-like of shape (N,), default=None
+            How often each sequence counts. One of weight 0 does not count at all.
 
         Returns
         -------
         Scaling
+
+        Raises
+        ------
+        ValueError
+            If the weights are not N finite numbers of at least 0, or all are 0.
         """
-        return cls(*_statistics(_used_rows(sequences)))
+        kept, shares = counting_weights(len(sequences), weights)
+        if kept is not None:
+            sequences = sequences[kept]
+        read = Segments.shared(sequences)
+        counts = read.weights(sequences.lengths, shares)
+
+        def blocks() -> Iterator[tuple[NDArray[Any], NDArray[np.float64] | None]]:
+            for block in read.blocks(block_rows(sequences.n_features)):
+                yield sequences.rows[block.source], None if counts is None else counts[block.rows]
+
+        return cls(*_mean_and_scale(column_moments(blocks, sequences.n_features)))
 
     @classmethod
     def identity(cls, n_features: int) -> Self:
         """Return the scaling that leaves `n_features` features as they are."""
         return cls(np.zeros(n_features), np.ones(n_features), np.zeros(n_features, dtype=np.bool_))
+
+    def apply(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Return values, shape (B, F), in the network's units; infinite outside float64's range."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled: NDArray[np.float64] = (values - self.mean) / self.scale
+        return scaled
 
     def transform(self, sequences: Sequences, dtype: str = "float32") -> Sequences:
         """Scale `sequences`.
@@ -89,11 +113,12 @@ class Scaling:
             The same sequences on new rows of `dtype`. A value too large for it becomes infinite.
         """
         rows = np.empty(sequences.rows.shape, dtype=dtype)
+        size = block_rows(sequences.n_features)
         with np.errstate(over="ignore"):
-            for begin in range(0, len(rows), _BLOCK_ROWS):
-                block = slice(begin, begin + _BLOCK_ROWS)
-                rows[block] = (sequences.rows[block] - self.mean) / self.scale
-        return Sequences(rows, sequences.starts, sequences.lengths)
+            for begin in range(0, len(rows), size):
+                block = slice(begin, begin + size)
+                rows[block] = self.apply(sequences.rows[block])
+        return sequences.with_rows(rows)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays that `from_arrays` rebuilds the scaling from."""
@@ -140,21 +165,46 @@ class TargetScaling:
     scale: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, targets: NDArray[np.float64], *, standardize: bool = True) -> Self:
+    def fit(
+        cls,
+        targets: NDArray[np.float64],
+        *,
+        standardize: bool = True,
+        weights: NDArray[np.float64] | None = None,
+    ) -> Self:
         """Take mean and standard deviation of each output.
 
         Parameters
         ----------
         targets : ndarray of float64, shape (N, O)
-            The training part only. Finite values.
+            The training part only. Finite values, or NaN, which does not count.
         standardize : bool, default=True
             If False, only constant outputs are scaled; the others keep the user's units.
+        weights : array-like of shape (N,), default=None
+            How often each row counts. One of weight 0 does not count at all.
 
         Returns
         -------
         TargetScaling
+            An output without one target keeps its units.
+
+        Raises
+        ------
+        ValueError
+            If the weights are not N finite numbers of at least 0, or all are 0.
         """
-        mean, scale, constant = _statistics(targets)
+        kept, shares = counting_weights(len(targets), weights)
+        if kept is not None:
+            targets = targets[kept]
+        size = block_rows(targets.shape[1])
+
+        def blocks() -> Iterator[tuple[NDArray[Any], NDArray[np.float64] | None]]:
+            for begin in range(0, len(targets), size):
+                block = slice(begin, begin + size)
+                yield targets[block], None if shares is None else shares[block]
+
+        mean, scale, constant = _mean_and_scale(column_moments(blocks, targets.shape[1]))
+        mean = np.where(np.isnan(mean), 0.0, mean)
         if not standardize:
             mean, scale = np.where(constant, mean, 0.0), np.ones_like(scale)
         return cls(mean, np.where(constant, 0.0, scale))
@@ -212,22 +262,9 @@ class TargetScaling:
         return cls(arrays["mean"], arrays["scale"])
 
 
-def _statistics(
-    values: NDArray[Any],
+def _mean_and_scale(
+    moments: Moments,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Return mean, standard deviation (1 where constant) and constancy of each column."""
-    scaler = StandardScaler().fit(values)
-    # The scaler sets the scale of a column to 1 where its variance is no more than rounding; this is
-    # the only case in which the scale is not the root of the variance.
-    constant: NDArray[np.bool_] = scaler.scale_ != np.sqrt(scaler.var_)
-    # The mean of ten times 0.1 is not 0.1.
-    mean = np.where(constant, values[0], scaler.mean_)
-    return mean, scaler.scale_, constant
-
-
-def _used_rows(sequences: Sequences) -> NDArray[Any]:
-    index = sequences.row_index()
-    if len(index) == len(sequences.rows) and np.array_equal(index, np.arange(len(index))):
-        return sequences.rows
-    used: NDArray[Any] = sequences.rows[index]
-    return used
+    """Return mean, standard deviation (1 where there is none) and constancy of each column."""
+    constant: NDArray[np.bool_] = moments.deviation == 0.0
+    return moments.mean, np.where(moments.deviation > 0.0, moments.deviation, 1.0), constant
