@@ -68,6 +68,26 @@ def test_attention_has_a_query():
         assert infer_cell(random_weights(parameter_shapes(spec))) == (5, cell)
 
 
+def test_weights_of_the_input_stand_between_the_cells_and_the_query():
+    cell = CellSpec(4, bias=False)
+    given = InputSpec(3, categorical=[(50, 5), (2, 1)], decay=True)
+    spec = NetworkSpec(given, cell, PoolSpec("attention"), head=HeadSpec(1))
+    assert list(parameter_shapes(spec).items()) == [
+        ("weight_ih_l0", (12, 12)),
+        ("weight_hh_l0", (12, 4)),
+        ("input.embedding_0", (50, 5)),
+        ("input.embedding_1", (2, 1)),
+        ("decay.input_weight", (3,)),
+        ("decay.input_bias", (3,)),
+        ("decay.hidden_weight", (4, 3)),
+        ("decay.hidden_bias", (4,)),
+        ("pool.query", (4,)),
+        ("head.weight", (1, 4)),
+        ("head.bias", (1,)),
+    ]
+    assert infer_cell(random_weights(parameter_shapes(spec))) == (12, cell)
+
+
 def test_flatten_joins_in_canonical_order_whatever_the_order_given():
     shapes = parameter_shapes(SPEC)
     weights = random_weights(shapes)

@@ -76,6 +76,32 @@ def test_attention_begins_as_the_mean() -> None:
     assert query.any()
 
 
+INPUT_SHAPES = parameter_shapes(
+    NetworkSpec(InputSpec(5, categorical=[(400, 8), (300, 2)], decay=True), CellSpec(200), head=HeadSpec(1))
+)
+
+
+@pytest.mark.parametrize("method", ["auto", "pytorch"])
+def test_embeddings_weigh_as_much_as_a_standardised_feature(method: str) -> None:
+    weights = draw_weights(INPUT_SHAPES, method, np.random.default_rng(0))
+    for name in ("input.embedding_0", "input.embedding_1"):
+        assert not weights[name][0].any()
+        # Of some 300 squared lengths with a variance of 2 / size.
+        assert (weights[name][1:] ** 2).sum(1).mean() == pytest.approx(1.0, abs=0.2)
+        assert weights[name].mean() == pytest.approx(0.0, abs=0.1)
+
+
+@pytest.mark.parametrize("method", ["auto", "pytorch"])
+def test_decay_begins_slow_and_with_a_gradient(method: str) -> None:
+    weights = draw_weights(INPUT_SHAPES, method, np.random.default_rng(0))
+    np.testing.assert_array_equal(weights["decay.input_weight"], np.full(5, 0.1))
+    rates = weights["decay.hidden_weight"] @ np.ones(5)
+    assert rates.min() == pytest.approx(0.01, rel=0.1)
+    assert rates.max() == pytest.approx(0.1, rel=0.1)
+    assert not weights["decay.input_bias"].any()
+    assert not weights["decay.hidden_bias"].any()
+
+
 def test_weights_depend_on_the_generator_only() -> None:
     one, same, other = (
         draw_weights(SHAPES, "auto", np.random.default_rng(s))["weight_hh_l1"] for s in (0, 0, 1)

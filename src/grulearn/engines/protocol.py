@@ -32,7 +32,14 @@ class SequenceData(Protocol):
 
     @property
     def rows(self) -> FloatArray:
-        """The steps, shape (R, F), of the network's dtype, C-contiguous."""
+        """The steps, shape (R, W), of the network's dtype, C-contiguous; W is `InputSpec.row_width`."""
+
+    @property
+    def codes(self) -> NDArray[np.int32]:
+        """Codes of the categorical features of each step, shape (R, C), C-contiguous, aligned with `rows`.
+
+        From 0 to n_codes - 1 of the feature. Not looked at if the network has none, C = 0.
+        """
 
     @property
     def starts(self) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ def gru_sequence(
     *,
     h0: Array | None = None,
     lengths: Array | None = None,
+    hidden_scale: Array | None = None,
     reset_after: bool = True,
     mixing: Mixing = "pytorch",
 ) -> tuple[Array, Array]:
@@ -33,6 +34,9 @@ def gru_sequence(
         The states to begin with; zeros if not given.
     lengths : array of int, shape (N,), optional
         The number of steps of each sequence, from 0 to T; all have T steps if not given.
+    hidden_scale : array, shape (N, T, H), optional
+        Factors of the states that enter the steps of layer 0: GRU-D's decay, see :func:`network_inputs`.
+        Only for networks in one direction.
     reset_after, mixing
         As in `gru_step`.
 
@@ -55,7 +59,7 @@ def gru_sequence(
     (array([0.5 , 0.25, 0.  , 0.  ]), array([[0.25, 0.25]]))
     """
     xp = namespace(x)
-    layers = _run_layers(x, weights, h0, lengths, reset_after, mixing)
+    layers = _run_layers(x, weights, h0, lengths, hidden_scale, reset_after, mixing)
     outputs = xp.concatenate([run.states for run in layers[-1]], 2)
     h_n = xp.stack([run.h_n for layer in layers for run in layer])
     return outputs, h_n
@@ -69,6 +73,7 @@ def gru_sequence_backward(
     *,
     h0: Array | None = None,
     lengths: Array | None = None,
+    hidden_scale: Array | None = None,
     reset_after: bool = True,
     mixing: Mixing = "pytorch",
 ) -> tuple[dict[str, Array], Array, Array]:
@@ -78,7 +83,7 @@ def gru_sequence_backward(
 
     Parameters
     ----------
-    x, weights, h0, lengths, reset_after, mixing
+    x, weights, h0, lengths, hidden_scale, reset_after, mixing
         What `gru_sequence` was given.
     d_outputs : array, shape (N, T, D*H), optional
         The gradient by the outputs; zeros if not given. What stands beyond a sequence's length has no
@@ -89,7 +94,8 @@ def gru_sequence_backward(
     Returns
     -------
     d_weights : dict of str to array
-        One gradient for each of the recurrent weights, under its name.
+        One gradient for each of the recurrent weights, under its name, and if there is a `hidden_scale` that
+        by it, (N, T, H), under this name.
     dx : array, shape (N, T, F)
         Zeros beyond a sequence's length.
     dh0 : array, shape (L*D, N, H)
@@ -105,7 +111,7 @@ def gru_sequence_backward(
     array([[[0.0625, 0.0625]]])
     """
     xp = namespace(x)
-    layers = _run_layers(x, weights, h0, lengths, reset_after, mixing)
+    layers = _run_layers(x, weights, h0, lengths, hidden_scale, reset_after, mixing)
     states = [run.h_n for layer in layers for run in layer]
     dh = [xp.zeros_like(h) for h in states] if d_h_n is None else list(d_h_n)
     if d_outputs is None:
@@ -117,11 +123,14 @@ def gru_sequence_backward(
         for direction, run in enumerate(layers[layer]):
             i, H = layer * len(layers[layer]) + direction, run.h_n.shape[1]
             d_states = d_outputs[:, :, direction * H : (direction + 1) * H]
-            dx, dh[i], d_cell = _run_backward(run, d_states, dh[i], reset_after, mixing)
+            dx, dh[i], d_scale, d_cell = _run_backward(run, d_states, dh[i], reset_after, mixing)
             d_inputs = d_inputs + dx
             d_weights.update(zip(run.names, d_cell, strict=True))
+            if run.scale is not None:
+                d_weights["hidden_scale"] = d_scale
         d_outputs = d_inputs
-    return {name: d_weights[name] for name in weights if name in d_weights}, d_outputs, xp.stack(dh)
+    names = [*weights, "hidden_scale"]
+    return {name: d_weights[name] for name in names if name in d_weights}, d_outputs, xp.stack(dh)
 
 
 class _Run(NamedTuple):
@@ -131,6 +140,7 @@ class _Run(NamedTuple):
     cell: CellWeights
     inputs: Array  # (N, T, F), or (N, T, D*H) above the first layer
     active: Array  # (N, T): whether the sequence has this step
+    scale: Array | None  # (N, T, H): factors of the states before each step
     steps: list[tuple[int, Array, Gates]]  # as they ran: which step, the states before it, its gates
     states: Array  # (N, T, H): the states after each step; zeros where the sequence has no such step
     h_n: Array  # (N, H)
@@ -141,6 +151,7 @@ def _run_layers(
     weights: Mapping[str, Array],
     h0: Array | None,
     lengths: Array | None,
+    hidden_scale: Array | None,
     reset_after: bool,
     mixing: Mixing,
 ) -> list[list[_Run]]:
@@ -150,6 +161,10 @@ def _run_layers(
     # Padding may hold anything, NaN too; as zeros it cannot reach a gradient.
     inputs = xp.where(active[:, :, None], x, xp.zeros_like(x))
     suffixes = ("", "_reverse") if "weight_ih_l0_reverse" in weights else ("",)
+    if hidden_scale is not None:
+        if len(suffixes) > 1:
+            raise ValueError("hidden_scale is for networks in one direction; these weights have two")
+        hidden_scale = xp.where(active[:, :, None], hidden_scale, xp.ones_like(hidden_scale))
     layers: list[list[_Run]] = []
     while f"weight_ih_l{len(layers)}" in weights:
         runs: list[_Run] = []
@@ -159,7 +174,8 @@ def _run_layers(
             W, U, b, c = names
             cell = CellWeights(weights[W], weights[U], weights.get(b), weights.get(c))
             h = None if h0 is None else h0[len(layers) * len(suffixes) + direction]
-            runs.append(_run(names, cell, inputs, active, h, bool(suffix), reset_after, mixing))
+            scale = None if layers else hidden_scale
+            runs.append(_run(names, cell, inputs, active, scale, h, bool(suffix), reset_after, mixing))
         layers.append(runs)
         inputs = xp.concatenate([run.states for run in runs], 2)
     if not layers:
@@ -172,6 +188,7 @@ def _run(
     cell: CellWeights,
     inputs: Array,
     active: Array,
+    scale: Array | None,
     h: Array | None,
     reverse: bool,
     reset_after: bool,
@@ -185,20 +202,22 @@ def _run(
     steps = []
     for t in reversed(range(T)) if reverse else range(T):
         has_step = active[:, t, None]
-        h_next, gates = gru_step(inputs[:, t], h, cell, reset_after=reset_after, mixing=mixing)
+        entering = h if scale is None else scale[:, t] * h
+        h_next, gates = gru_step(inputs[:, t], entering, cell, reset_after=reset_after, mixing=mixing)
         steps.append((t, h, gates))
         # Read in reverse, a sequence keeps its h0 until its last step comes up.
         h = xp.where(has_step, h_next, h)
         states[t] = xp.where(has_step, h_next, states[t])
     stacked = xp.stack(states, 1) if states else zeros(inputs, (N, T, H))
-    return _Run(names, cell, inputs, active, steps, stacked, h)
+    return _Run(names, cell, inputs, active, scale, steps, stacked, h)
 
 
 def _run_backward(
     run: _Run, d_states: Array, dh: Array, reset_after: bool, mixing: Mixing
-) -> tuple[Array, Array, CellWeights]:
-    """Return the gradients by the inputs, by the states at the beginning and by the weights."""
+) -> tuple[Array, Array, Array | None, CellWeights]:
+    """Return the gradients by the inputs, the states at the beginning, their factors and the weights."""
     xp = namespace(dh)
+    d_scale: Array = None if run.scale is None else xp.zeros_like(run.scale)
     d_inputs = [xp.zeros_like(run.inputs[:, t]) for t in range(run.inputs.shape[1])]
     d_cell = CellWeights(*(None if w is None else xp.zeros_like(w) for w in run.cell))
     for t, h, gates in reversed(run.steps):
@@ -206,9 +225,13 @@ def _run_backward(
         # Where there is no step the state went by it, and so does its gradient.
         passing = xp.where(has_step, xp.zeros_like(dh), dh)
         dh_next = xp.where(has_step, dh + d_states[:, t], xp.zeros_like(dh))
+        entering = h if run.scale is None else run.scale[:, t] * h
         d_inputs[t], dh, d_step = gru_step_backward(
-            dh_next, run.inputs[:, t], h, gates, run.cell, reset_after=reset_after, mixing=mixing
+            dh_next, run.inputs[:, t], entering, gates, run.cell, reset_after=reset_after, mixing=mixing
         )
+        if run.scale is not None:
+            d_scale[:, t] = dh * h
+            dh = dh * run.scale[:, t]
         dh = dh + passing
         d_cell = CellWeights(*(None if d is None else d + g for d, g in zip(d_cell, d_step, strict=True)))
-    return xp.stack(d_inputs, 1) if d_inputs else xp.zeros_like(run.inputs), dh, d_cell
+    return xp.stack(d_inputs, 1) if d_inputs else xp.zeros_like(run.inputs), dh, d_scale, d_cell

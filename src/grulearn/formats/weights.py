@@ -4,17 +4,22 @@ This is the only place that knows them. For layer `l` and direction suffix `d` (
 the gates stacked as r, z, n:
 
 ==========================  ===========================================
-``weight_ih_l{l}{d}``       (3H, F) for layer 0, (3H, D*H) above: W
+``weight_ih_l{l}{d}``       (3H, I) for layer 0, where I is the input's `cell_inputs` (F, if
+                            nothing else is said), (3H, D*H) above: W
 ``weight_hh_l{l}{d}``       (3H, H): U
 ``bias_ih_l{l}{d}``         (3H,): b; absent with ``bias=False``
 ``bias_hh_l{l}{d}``         (3H,): c; absent with ``bias=False``
+``input.embedding_{c}``     (n_codes, size): a vector for each code of categorical feature c
+``decay.input_weight``      (F,), and ``decay.input_bias`` (F,): how fast a value that was not
+                            observed again fades; only in an input with decay, as the next
+``decay.hidden_weight``     (H, F), and ``decay.hidden_bias`` (H,): how fast the state does
 ``pool.query``              (D*H,): the query of "attention"; absent with another pooling
 ``head.weight``             (O, D*H)
 ``head.bias``               (O,)
 ==========================  ===========================================
 
-The flat vector joins them in this order: layer by layer, in each the forward direction first, then the
-query, then the head.
+The flat vector joins them in this order: layer by layer, in each the forward direction first, then those of
+the input, then the query, then the head.
 """
 
 from __future__ import annotations
@@ -43,6 +48,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 N_GATES = 3  # r, z, n
 HEAD_NAMES = ("head.weight", "head.bias")
 QUERY_NAME = "pool.query"
+INPUT_PREFIXES = ("input.embedding_", "decay.")
 _CELL_NAME = re.compile(r"(?:weight|bias)_(?:ih|hh)_l(\d+)(?:_reverse)?")
 
 
@@ -52,7 +58,7 @@ def cell_parameter_shapes(n_features: int, cell: CellSpec) -> dict[str, tuple[in
     Parameters
     ----------
     n_features : int
-        Number of input features F.
+        Number of inputs of layer 0.
     cell : CellSpec
 
     Returns
@@ -99,7 +105,13 @@ def parameter_shapes(spec: NetworkSpec) -> dict[str, tuple[int, ...]]:
     >>> list(shapes)[-2:], shapes["head.weight"]
     (['head.weight', 'head.bias'], (1, 4))
     """
-    shapes = cell_parameter_shapes(spec.input.n_features, spec.cell)
+    shapes = cell_parameter_shapes(spec.input.cell_inputs, spec.cell)
+    shapes |= {f"input.embedding_{c}": table for c, table in enumerate(spec.input.categorical)}
+    if spec.input.decay:
+        features, hidden = spec.input.n_features, spec.cell.hidden_size
+        shapes["decay.input_weight"] = shapes["decay.input_bias"] = (features,)
+        shapes["decay.hidden_weight"] = (hidden, features)
+        shapes["decay.hidden_bias"] = (hidden,)
     if spec.pool.kind == "attention":
         shapes[QUERY_NAME] = (spec.cell.output_size,)
     shapes["head.weight"] = (spec.head.n_outputs, spec.cell.output_size)
@@ -195,7 +207,12 @@ def cell_weights_of(weights: Mapping[str, Any]) -> dict[str, Any]:
     >>> list(cell_weights_of({"weight_hh_l0": 1.0, "pool.query": 2.0, "head.bias": 3.0}))
     ['weight_hh_l0']
     """
-    return {name: value for name, value in weights.items() if name not in (QUERY_NAME, *HEAD_NAMES)}
+    others = (QUERY_NAME, *HEAD_NAMES)
+    return {
+        name: value
+        for name, value in weights.items()
+        if name not in others and not name.startswith(INPUT_PREFIXES)
+    }
 
 
 def infer_cell(weights: Mapping[str, ArrayLike], *, reset_after: bool = True) -> tuple[int, CellSpec]:
@@ -204,14 +221,15 @@ def infer_cell(weights: Mapping[str, ArrayLike], *, reset_after: bool = True) ->
     Parameters
     ----------
     weights : mapping of str to array
-        Weights in PyTorch's names, such as ``torch.nn.GRU(...).state_dict()``. Those of a head, and the query
-        of a pooling, may be among them.
+        Weights in PyTorch's names, such as ``torch.nn.GRU(...).state_dict()``. Those of the input, a head and
+        the query of a pooling may be among them.
     reset_after : bool, default=True
         The reset form, which the weights do not show; PyTorch's is True.
 
     Returns
     -------
     n_features : int
+        Number of inputs of layer 0.
     cell : CellSpec
 
     Raises

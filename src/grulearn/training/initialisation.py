@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grulearn.formats.weights import INPUT_PREFIXES
+
 __all__ = ["METHODS", "draw_weights"]
 
 METHODS = ("auto", "orthogonal", "pytorch")
@@ -17,6 +19,8 @@ METHODS = ("auto", "orthogonal", "pytorch")
 # and joblib's workers. OpenBLAS runs products up to this size on one thread anyway, and to look up which
 # BLAS is loaded takes 2.5 ms, as long as a small network's training.
 _SERIAL_SIZE = 64
+
+_SLOW_DECAY, _FAST_DECAY = 0.01, 0.1  # rates for each unit of the gaps
 
 
 def draw_weights(
@@ -34,12 +38,26 @@ def draw_weights(
           biases, and a query of zero, with which attention begins as the mean.
         - "pytorch": everything uniform within ``1 / sqrt(H)``, and the head within
           ``1 / sqrt(D * H)``, as torch.nn.GRU and torch.nn.Linear do it.
+
+        Both draw the input's weights alike, see the notes.
     rng : numpy.random.Generator
 
     Returns
     -------
     dict of str to ndarray of float64
         In the order of `shapes`.
+
+    Notes
+    -----
+    The vectors of a categorical feature of size k are normal with variance ``1 / k``: the squared length of
+    each is about 1, what one standardised numeric feature has, whatever k. Code 0, of values that training
+    has not seen, begins at zero, the mean of the others, and stays there if training has no use for it.
+
+    GRU-D's factors ``exp(-max(0, rate))`` have no gradient where the rate is not positive, so the rates
+    begin positive wherever there is a gap: that of an input is ``1 / 10`` for each unit of its gap, and that
+    of a hidden unit, where all features have the same gap, is drawn log-uniformly between ``1 / 100`` and
+    ``1 / 10``. The factors are then close to 1 for gaps of about a unit, and the units differ in how long
+    they remember. The biases begin at zero.
 
     References
     ----------
@@ -60,10 +78,31 @@ def draw_weights(
     if method not in METHODS:
         raise ValueError(f"init: there is no method {method!r}; expected one of {', '.join(METHODS)}")
     hidden_size = next(shape[1] for name, shape in shapes.items() if name.startswith("weight_hh"))
-    if method == "pytorch":
-        return {name: _draw_pytorch(name, shape, shapes, hidden_size, rng) for name, shape in shapes.items()}
-    with _one_blas_thread() if hidden_size > _SERIAL_SIZE else nullcontext():
-        return {name: _draw_orthogonal(name, shape, hidden_size, rng) for name, shape in shapes.items()}
+
+    def draw(name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        if name.startswith(INPUT_PREFIXES):
+            return _draw_input(name, shape, rng)
+        if method == "pytorch":
+            return _draw_pytorch(name, shape, shapes, hidden_size, rng)
+        return _draw_orthogonal(name, shape, hidden_size, rng)
+
+    serial = method != "pytorch" and hidden_size > _SERIAL_SIZE
+    with _one_blas_thread() if serial else nullcontext():
+        return {name: draw(name, shape) for name, shape in shapes.items()}
+
+
+def _draw_input(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+    if name.startswith("input.embedding_"):
+        table = rng.normal(0.0, 1.0 / np.sqrt(shape[1]), shape)
+        table[0] = 0.0
+        return table
+    if name == "decay.input_weight":
+        return np.full(shape, _FAST_DECAY)
+    if name == "decay.hidden_weight":
+        units, features = shape
+        rates = np.exp(rng.uniform(np.log(_SLOW_DECAY), np.log(_FAST_DECAY), (units, 1)))
+        return np.repeat(rates / features, features, axis=1)
+    return np.zeros(shape)
 
 
 def _draw_pytorch(
