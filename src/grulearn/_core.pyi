@@ -3,7 +3,7 @@ The native core: GRU networks, their gradients and their training, in float32 an
 """
 
 from collections.abc import Sequence
-from typing import Annotated, overload
+from typing import Annotated, Any, overload
 
 import numpy
 from numpy.typing import NDArray
@@ -140,19 +140,24 @@ class Stream:
         `step` that returns everything that was decoded: (n, O), (O,), (n,) or a float.
         """
 
+    def step_probabilities(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        `step` that returns the probability of each class, (n, C) or (C,): of a single output p, 1 - p and p.
+        """
+
     def step_decisions(self, x: object | None, streams: object | None, out: object | None) -> object:
         """
-        `step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where a
-        probability is above a half, else 0: (n, K), (K,), (n,) or an int.
+        `step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where an
+        output is positive, else 0: (n, K), (K,), (n,) or an int.
         """
 
     def reset(self, streams: Sequence[int] | None = None) -> None:
         """Puts streams (None: all) back to their beginning."""
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
         """Copies of the arrays that are carried from one step to the next."""
 
-    def set_state(self, arrays: dict) -> None:
+    def set_state(self, arrays: dict[str, Any]) -> None:
         """Goes on from arrays of the dtypes and shapes of `state`."""
 
 class Stream64:
@@ -172,19 +177,24 @@ class Stream64:
         `step` that returns everything that was decoded: (n, O), (O,), (n,) or a float.
         """
 
+    def step_probabilities(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        `step` that returns the probability of each class, (n, C) or (C,): of a single output p, 1 - p and p.
+        """
+
     def step_decisions(self, x: object | None, streams: object | None, out: object | None) -> object:
         """
-        `step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where a
-        probability is above a half, else 0: (n, K), (K,), (n,) or an int.
+        `step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where an
+        output is positive, else 0: (n, K), (K,), (n,) or an int.
         """
 
     def reset(self, streams: Sequence[int] | None = None) -> None:
         """Puts streams (None: all) back to their beginning."""
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
         """Copies of the arrays that are carried from one step to the next."""
 
-    def set_state(self, arrays: dict) -> None:
+    def set_state(self, arrays: dict[str, Any]) -> None:
         """Goes on from arrays of the dtypes and shapes of `state`."""
 
 class Tape:

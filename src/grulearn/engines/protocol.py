@@ -183,11 +183,17 @@ class EngineStream(Protocol):
     def step_values(self, x: Any, streams: Any, out: Any) -> Any:
         """Do what `step` does, and return all that was decoded: the O columns of :meth:`Engine.decode`."""
 
+    def step_probabilities(self, x: Any, streams: Any, out: Any) -> Any:
+        """Do what `step` does, and return the probability of each class, (C,) or (n, C).
+
+        A single output p, of "binary_cross_entropy", gives ``1 - p`` and ``p``.
+        """
+
     def step_decisions(self, x: Any, streams: Any, out: Any) -> Any:
         """Do what `step` does for probabilities, and return int64 class numbers.
 
         The likeliest class of "cross_entropy"; for each target of "binary_cross_entropy" 1 where its
-        probability is above 1/2, else 0.
+        output is positive, else 0.
         """
 
     def reset(self, streams: Sequence[int] | None = None) -> None:

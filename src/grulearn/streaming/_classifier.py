@@ -20,8 +20,8 @@ class ClassifierStream(Stream):
     classes : ndarray, shape (C,)
         The labels.
     multilabel : bool, default=False
-        Whether each of the C labels is there or not, rather than one of them.
-    engine, scaling, n_streams, **options
+        Whether each of the C labels is there or not, rather than one of them; C is at least 2.
+    engine, encoding, n_streams, **options
         As for :class:`Stream`.
     """
 
@@ -56,13 +56,10 @@ class ClassifierStream(Stream):
             If something does not fit or is not finite; the message names the stream and the feature. No
             stream has advanced then.
         """
-        decide = self._native.step_decisions
-        decisions = decide(x_t, streams, None)
+        decisions = self._native.step_decisions(x_t, streams, None)
         if decisions is None:
-            decisions = self._step_of_any(decide, x_t, streams, None)
-        if not self._multilabel:
-            return self._classes[decisions]
-        return decisions if len(self._classes) > 1 else np.asarray(decisions)[..., np.newaxis]
+            decisions = self._step_of_any(self._native.step_decisions, x_t, streams, None)
+        return decisions if self._multilabel else self._classes[decisions]
 
     def step_proba(
         self,
@@ -89,8 +86,8 @@ class ClassifierStream(Stream):
         ValueError, TypeError
             As `step`, and if `out` does not fit.
         """
-        values, columns = self._native.step_values, self._engine.spec.head.n_outputs
-        probabilities: Any = values(x_t, streams, out)
+        step = self._native.step_probabilities
+        probabilities: NDArray[np.float64] | None = step(x_t, streams, out)
         if probabilities is None:
-            probabilities = self._step_of_any(values, x_t, streams, out, columns)
-        return probabilities  # type: ignore[no-any-return]
+            probabilities = self._step_of_any(step, x_t, streams, out, len(self._classes))
+        return probabilities

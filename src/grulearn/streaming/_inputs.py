@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from grulearn.encoding import Scaling
+from grulearn.encoding import InputEncoding
 from grulearn.sequences import Sequences
 
 __all__ = ["StepReader", "read_streams"]
@@ -85,7 +85,7 @@ class StepReader:
     Parameters
     ----------
     n_streams : int
-    scaling : Scaling
+    encoding : InputEncoding
         Of the F features.
     dtype : str
         What the network computes in.
@@ -94,10 +94,10 @@ class StepReader:
     """
 
     def __init__(
-        self, n_streams: int, scaling: Scaling, dtype: str, names: Sequence[str] | None = None
+        self, n_streams: int, encoding: InputEncoding, dtype: str, names: Sequence[str] | None = None
     ) -> None:
-        self.n_streams, self.n_features = n_streams, len(scaling.mean)
-        self._scaling, self._dtype = scaling, dtype
+        self.n_streams, self.n_features = n_streams, encoding.n_features
+        self._encoding, self._dtype = encoding, dtype
         self._names = None if names is None else list(names)
 
     def read(self, x_t: Any, streams: Any) -> tuple[NDArray[Any], Streams]:
@@ -173,7 +173,7 @@ class StepReader:
     def _in_shape(self, x: NDArray[Any], which: Streams) -> NDArray[Any]:
         single = isinstance(which, int) or (which is None and self.n_streams == 1)
         n = self.n_streams if which is None else 1 if isinstance(which, int) else len(which)
-        shapes = [(self.n_features,)] if single else []
+        shapes: list[tuple[int, ...]] = [(self.n_features,)] if single else []
         if not isinstance(which, int):
             shapes.append((n, self.n_features))
         if x.shape in shapes:
@@ -197,8 +197,7 @@ class StepReader:
             found = "NaN" if np.isnan(value) else "infinity"
             raise ValueError(f"x_t contains {found} at {place}; expected finite numbers. {_UNTOUCHED}")
         with np.errstate(over="ignore"):
-            scaled = (x - self._scaling.mean) / self._scaling.scale
-            wrong = np.isinf(scaled.astype(self._dtype))
+            wrong = np.isinf(self._encoding.scaling.apply(x).astype(self._dtype))
         if wrong.any():
             raise ValueError(
                 f"x_t contains a value too large at {self._place(wrong, which)}: {x[wrong][0]!s}, which "
@@ -207,7 +206,9 @@ class StepReader:
 
     def _place(self, wrong: NDArray[np.bool_], which: Streams) -> str:
         row, feature = (int(i) for i in np.argwhere(np.atleast_2d(wrong))[0])
-        label = f"feature {feature}" if self._names is None else f"feature {self._names[feature]!r} ({feature})"
+        label = (
+            f"feature {feature}" if self._names is None else f"feature {self._names[feature]!r} ({feature})"
+        )
         if self.n_streams == 1:
             return label
         stream = row if which is None else which if isinstance(which, int) else which[row]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from grulearn.encoding import Scaling, TargetScaling
+from grulearn.encoding import InputEncoding, TargetScaling
 from grulearn.engines import Engine, EngineStream
 from grulearn.streaming._inputs import StepReader, read_streams
 from grulearn.streaming._state import check_state
@@ -31,9 +30,9 @@ class Stream:
     Parameters
     ----------
     engine : Engine
-        The fitted network; it is copied.
-    scaling : Scaling
-        Of the F features.
+        The fitted network. It is not copied, and must not change.
+    encoding : InputEncoding
+        Between the user's features and what the network reads.
     n_streams : int
         At least 1.
     target_scaling : TargetScaling, optional
@@ -51,25 +50,25 @@ class Stream:
     def __init__(
         self,
         engine: Engine,
-        scaling: Scaling,
+        encoding: InputEncoding,
         n_streams: int,
         *,
         target_scaling: TargetScaling | None = None,
         feature_names: Sequence[str] | None = None,
         n_jobs: int = 1,
     ) -> None:
-        self._engine = copy.deepcopy(engine)
-        self._scaling, self._target_scaling = scaling, target_scaling
+        self._engine = engine
+        self._encoding, self._target_scaling = encoding, target_scaling
         self._n_streams, self._n_jobs = n_streams, n_jobs
-        self._reader = StepReader(n_streams, scaling, engine.spec.dtype, feature_names)
+        self._reader = StepReader(n_streams, encoding, engine.spec.dtype, feature_names)
         self._native = self._open()
 
     def _open(self) -> EngineStream:
         target = self._target_scaling
         return self._engine.stream(
             self._n_streams,
-            self._scaling.mean,
-            self._scaling.scale,
+            self._encoding.scaling.mean,
+            self._encoding.scaling.scale,
             target_mean=None if target is None else target.mean,
             target_scale=None if target is None else target.scale,
             n_jobs=self._n_jobs,
@@ -90,8 +89,8 @@ class Stream:
     def state(self) -> dict[str, NDArray[Any]]:
         """All that is carried from one step to the next, as arrays; copies.
 
-        "hidden" (L, n_streams, H) are the states of the network's layers, "n_steps" (n_streams,) the number of
-        steps. With ``pooling="mean"`` there are "sum" and "block_sum" (n_streams, H), the sums of the last
+        "hidden" (L, n_streams, H) are the states of the network's layers, "n_steps" (n_streams,) the number
+        of steps. With ``pooling="mean"`` there are "sum" and "block_sum" (n_streams, H), the sums of the last
         layer's states over all whole blocks of 256 steps and over the steps since; with "max" there is
         "largest" (n_streams, H).
 
