@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from grulearn.displays import LossCurveDisplay as LossCurveDisplay
+    from grulearn.estimators import GRUClassifier as GRUClassifier
     from grulearn.estimators import GRURegressor as GRURegressor
     from grulearn.estimators import load as load
     from grulearn.formats import ModelFileError as ModelFileError
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 # Imported when first used, so that `import grulearn` costs little more than `import numpy` (PEP 562).
 _HOME = {
     "GRU": "grulearn.gru",
+    "GRUClassifier": "grulearn.estimators",
     "GRURegressor": "grulearn.estimators",
     "LossCurveDisplay": "grulearn.displays",
     "ModelFileError": "grulearn.formats",
@@ -28,6 +30,7 @@ _MODULES = ("datasets", "equations")
 
 __all__ = [
     "GRU",
+    "GRUClassifier",
     "GRURegressor",
     "LossCurveDisplay",
     "ModelFileError",

@@ -11,7 +11,7 @@ from sklearn.datasets import make_friedman1
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from grulearn.estimators import GRURegressor, _base
-from grulearn.training import EpochReport
+from grulearn.training import EpochReport, Split
 
 RNG = np.random.default_rng(0)
 SEQUENCES = RNG.normal(size=(300, 8, 3))
@@ -24,7 +24,7 @@ def fixed_split(monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, np.ndarray
     """Hold out every fifth sample."""
     held_out = np.arange(0, 300, 5)
     training = np.setdiff1d(np.arange(300), held_out)
-    monkeypatch.setattr(_base, "hold_out", lambda *args: (training, held_out))
+    monkeypatch.setattr(_base, "split", lambda *args, **options: Split(training, held_out, "random"))
     return training, held_out
 
 
@@ -136,8 +136,8 @@ def test_the_scaling_never_sees_the_validation_part(fixed_split: tuple[np.ndarra
     y[held_out] -= 1e3
     model = GRURegressor(4, max_iter=1, random_state=0).fit(X, y)
     rows = X[training].reshape(-1, 3)
-    np.testing.assert_allclose(model._input_scaling.mean, rows.mean(axis=0), atol=1e-12)
-    np.testing.assert_allclose(model._input_scaling.scale, rows.std(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(model._encoding.scaling.mean, rows.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(model._encoding.scaling.scale, rows.std(axis=0), rtol=1e-12)
     np.testing.assert_allclose(model._target_scaling.mean, y[training].mean())
     np.testing.assert_allclose(model.target_scale_, y[training].std(), rtol=1e-12)
 
@@ -155,14 +155,14 @@ def test_standardize_inputs_leaves_the_target_in_its_units() -> None:
         4, standardize="inputs", batch_size=300, max_iter=1, early_stopping=False, random_state=0
     ).fit(TABLE, TARGET + 100)
     assert model.target_scale_.tolist() == [1.0]
-    assert model._input_scaling.mean.any()
+    assert model._encoding.scaling.mean.any()
     assert model.loss_curve_[0] == pytest.approx(np.square(TARGET + 100).mean(), rel=0.05)
 
 
 def test_standardize_false_leaves_everything_in_its_units() -> None:
     model = GRURegressor(4, standardize=False, max_iter=1, random_state=0).fit(TABLE, TARGET)
-    assert not model._input_scaling.mean.any()
-    assert model._input_scaling.scale.tolist() == [1.0] * 6
+    assert not model._encoding.scaling.mean.any()
+    assert model._encoding.scaling.scale.tolist() == [1.0] * 6
     assert model.target_scale_.tolist() == [1.0]
 
 
@@ -181,7 +181,7 @@ def test_constant_features_are_named() -> None:
     with pytest.warns(UserWarning, match=r"1 feature is constant in the training part.*column 2\."):
         model = GRURegressor(4, max_iter=3, random_state=0).fit(X, TARGET)
     assert np.isfinite(model.predict(X)).all()
-    assert model._input_scaling.scale[2] == 1.0
+    assert model._encoding.scaling.scale[2] == 1.0
 
 
 @pytest.mark.parametrize("standardize", [True, "inputs", False])

@@ -124,10 +124,10 @@ def test_bad_targets(y: Any, message: str) -> None:
     [
         (changed(TABLE, (5, 1), np.nan), r"Input X contains NaN at row 5, column 1\."),
         (changed(TABLE, (5, 1), -np.inf), r"Input X contains infinity at row 5, column 1\."),
-        (changed(SERIES, (5, 2, 1), np.nan), r"Input X contains NaN at sample 5, step 2, feature 1\."),
+        (changed(SERIES, (5, 2, 1), np.nan), r"Input X contains NaN at sequence 5, step 2, feature 1\. Pass missing="),
         (changed(TABLE, (5, 1), "old"), r"X holds 'old' at row 5, column 1, which is not a number"),
         (changed(SERIES, (5, 2, 1), "x"), r"X holds 'x' at sample 5, step 2, feature 1"),
-        (FRAME.mask(FRAME.index.to_series() == 5), r"NaN at row 5, column 'rooms' \(0\)\."),
+        (FRAME.mask(FRAME.index.to_series() == 5), r"NaN at row 5, column 'rooms' \(0\) \(2 more"),
         (FRAME.astype(object).replace(TABLE[5, 1], "old"), r"'old' at row 5, column 'age' \(1\)"),
         (FRAME.assign(sold=pd.Timestamp("2020-01-01")), r"column 'sold' \(3\) holds datetime64.*hour"),
         (TABLE[:, 0], r"got 1 dimension\(s\) with shape \(40,\)\. Reshape your data"),
@@ -138,7 +138,7 @@ def test_bad_targets(y: Any, message: str) -> None:
         (np.ones((40, 2, 0)), r"0 feature\(s\) \(shape=\(40, 2, 0\)\)"),
         (np.ones((0, 3)), r"0 sample\(s\) \(shape=\(0, 3\)\) while a minimum of 2"),
         (np.ones((1, 3)), r"1 sample\(s\) \(shape=\(1, 3\)\) while a minimum of 2 .* to fit"),
-        ([np.ones((3, 2)), np.ones((4, 2))], "2 sequences of different shapes"),
+        ([np.ones((3, 2)), np.ones((4, 2))], r"y has 40 values.*X has 2 samples \(shape \(2, None, 2\)\)"),
         (TABLE.T, r"X looks transposed: its axis 1 has 40; .*np\.moveaxis\(X, 1, 0\)"),
         (SERIES.transpose(1, 0, 2), r"X looks transposed: its axis 1 has 40"),
     ],
@@ -151,10 +151,10 @@ def test_bad_inputs_of_fit(X: Any, message: str) -> None:
 def test_values_beyond_float32_are_placed() -> None:
     X = changed(SERIES, (5, 2, 1), 1e300)
     with pytest.raises(
-        ValueError, match=r"too large for GRURegressor at sample 5, step 2, feature 1: 1e\+300"
+        ValueError, match=r"too large for float32 at sequence 5, step 2, feature 1: 1e\+300"
     ):
         regressor(standardize=False).fit(X, TARGET)
-    with pytest.raises(ValueError, match=r"at sample 5, step 2, feature 1"):
+    with pytest.raises(ValueError, match=r"at sequence 5, step 2, feature 1"):
         regressor().fit(SERIES, TARGET).predict(X)
     with pytest.raises(ValueError, match=r"at row 5, column 'age' \(1\)"):
         regressor().fit(FRAME, TARGET).predict(FRAME.replace(TABLE[5, 1], 1e300))

@@ -171,6 +171,7 @@ class TargetScaling:
         *,
         standardize: bool = True,
         weights: NDArray[np.float64] | None = None,
+        positive: bool = False,
     ) -> Self:
         """Take mean and standard deviation of each output.
 
@@ -182,6 +183,9 @@ class TargetScaling:
             If False, only constant outputs are scaled; the others keep the user's units.
         weights : array-like of shape (N,), default=None
             How often each row counts. One of weight 0 does not count at all.
+        positive : bool, default=False
+            Whether to divide by the mean and move nothing, for targets of at least 0 that have to stay so.
+            The loss "poisson" of a scaled target is the loss of the target divided by that mean.
 
         Returns
         -------
@@ -207,7 +211,14 @@ class TargetScaling:
         mean = np.where(np.isnan(mean), 0.0, mean)
         if not standardize:
             mean, scale = np.where(constant, mean, 0.0), np.ones_like(scale)
+        elif positive:
+            mean, scale = np.where(constant, mean, 0.0), np.where(mean > 0.0, mean, 1.0)
         return cls(mean, np.where(constant, 0.0, scale))
+
+    @classmethod
+    def identity(cls, n_outputs: int) -> Self:
+        """Return the scaling that leaves targets as they are."""
+        return cls(np.zeros(n_outputs), np.ones(n_outputs))
 
     @property
     def constant(self) -> NDArray[np.bool_]:

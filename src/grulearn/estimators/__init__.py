@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from grulearn.estimators.classifier import GRUClassifier
 from grulearn.estimators.persistence import load
 from grulearn.estimators.regressor import GRURegressor
 
-__all__ = ["GRURegressor", "load"]
+__all__ = ["GRUClassifier", "GRURegressor", "load"]

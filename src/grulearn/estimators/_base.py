@@ -1,39 +1,48 @@
-"""What all estimators share: parameters, the way through a fit, and the fitted network."""
+"""What all estimators share: the way through a fit, and the fitted network."""
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Callable, Mapping
-from numbers import Integral
-from typing import Any, Self
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from grulearn.encoding import Scaling, TargetScaling
-from grulearn.engines import Engine, FloatArray, OptimizerOptions, get_engine
-from grulearn.estimators._console import console_report
-from grulearn.estimators._inputs import check_encoded, feature_names, read_sequences
+from grulearn.encoding import InputEncoding, TargetScaling, check_values
+from grulearn.engines import Engine, FloatArray
+from grulearn.estimators._fitting import (
+    Curves,
+    OnEpoch,
+    OnStart,
+    Request,
+    build_engine,
+    conclude,
+    draw_seed,
+    read_weights,
+    run_training,
+)
+from grulearn.estimators._inputs import Inputs, read_inputs
+from grulearn.estimators._outputs import split_steps
 from grulearn.estimators._parameters import GRUParameters
-from grulearn.estimators._places import column_label
 from grulearn.estimators._reading import describe, fingerprint, warn_if_doubtful
-from grulearn.estimators._warnings import warn
+from grulearn.estimators._samples import Samples
+from grulearn.estimators._targets import Targets
+from grulearn.estimators._warnings import warn_of_constant_features
 from grulearn.estimators.persistence import save_estimator
-from grulearn.formats import flatten, parameter_shapes, unflatten
+from grulearn.formats import parameter_shapes, unflatten
 from grulearn.sequences import Sequences
-from grulearn.spec import CellSpec, HeadSpec, InputSpec, NetworkSpec
+from grulearn.spec import CellSpec, HeadSpec, NetworkSpec, PoolSpec
 from grulearn.threads import resolve_n_jobs
-from grulearn.training import EpochReport, LoopOptions, Outcome, draw_weights, hold_out, train
-from grulearn.training.batches import auto_batch_size
+from grulearn.training import Outcome, Split, split
 
 __all__ = ["BaseGRU"]
 
-OnStart = Callable[[str], None]
-OnEpoch = Callable[[EpochReport], None]
+OptimizerState = tuple[FloatArray, FloatArray, int]
 
 
 class BaseGRU(GRUParameters):
@@ -52,20 +61,42 @@ class BaseGRU(GRUParameters):
     stop_reason_: str
     instruction_set_: str
     _engine: Engine
-    _input_scaling: Scaling
+    _encoding: InputEncoding
     _target_scaling: TargetScaling
+    _optimizer: OptimizerState | None
     _seed: int
     _fingerprint: str
 
-    def fit(self, X: Any, y: Any, *, initial_weights: Mapping[str, ArrayLike] | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        initial_weights: Mapping[str, ArrayLike] | None = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
         ----------
-        X : array-like of shape (N, F), dataframe, or array-like of shape (N, T, F)
-            A table, each row a sequence of one step; or sequences, axes (sample, step, feature).
-        y : array-like of shape (N,) or (N, O)
-            One target for each sample, or several.
+        X : Sequences, array-like of shape (N, F) or (N, T, F), dataframe, list of arrays, or list of texts
+            N samples. A table or a dataframe: sequences of one step. An array with axes (sample, step,
+            feature). A list of arrays of shape (T_i, F): sequences of different lengths. A Sequences, such as
+            :meth:`grulearn.Sequences.from_frame` makes of a long dataframe. With `tokens`: texts, or lists
+            of items.
+        y : array-like of shape (N,) or (N, K), or with ``target="sequence"`` one for each step
+            One target for each sample, or several. For each step: an array of shape (N, T) or (N, T, K), a
+            list of arrays of shape (T_i,) or (T_i, K), or a Sequences; NaN or None where a step has none.
+        sample_weight : array-like of shape (N,), optional
+            How much each sample counts, in the loss and in the scaling; at least 0.
+        groups : array-like of shape (N,), optional
+            Whose each sample is: samples of one group are held out together. Without it the ids of windows
+            over logs are the groups; see `validation`.
+        X_val, y_val : like X and y, optional
+            The validation part, instead of one that is held out of `X`.
         initial_weights : dict of str to array, optional
             Weights to start from, with the names and shapes of `weights_`, instead of drawn ones. They
             are those of the network, which sees scaled inputs and targets (see `standardize`).
@@ -78,30 +109,37 @@ class BaseGRU(GRUParameters):
         Raises
         ------
         ValueError, TypeError
-            If a parameter, `X` or `y` is not usable; the message names the place.
+            If a parameter, `X` or `y` is not usable; the message names the place. An earlier fit stays as it
+            was.
         KeyboardInterrupt
             If the training was interrupted; the estimator is fitted with the best weights so far.
         """
-        self._fit(X, y, initial_weights=initial_weights)
-        return self
+        return self._fit(
+            X,
+            y,
+            sample_weight=sample_weight,
+            groups=groups,
+            X_val=X_val,
+            y_val=y_val,
+            initial_weights=initial_weights,
+        )
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def _fit(
-        self,
-        X: Any,
-        y: Any,
-        *,
-        initial_weights: Mapping[str, ArrayLike] | None = None,
-        on_start: OnStart | None = None,
-        on_epoch: OnEpoch | None = None,
+        self, X: Any, y: Any, *, on_start: OnStart | None = None, on_epoch: OnEpoch | None = None, **data: Any
     ) -> Self:
         """Do what `fit` does, and tell the hooks about it.
 
         `on_start` gets the line on how the data was read, `on_epoch` a report after each epoch.
         """
+        continuing = bool(self.warm_start) and self.__sklearn_is_fitted__()
+        self._run(X, y, Request(on_start=on_start, on_epoch=on_epoch, continuing=continuing, **data))
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def _run(self, X: Any, y: Any, request: Request) -> None:
         before = self.__dict__.copy()
         try:
-            outcome = self._fit_all(X, y, initial_weights, on_start, on_epoch)
+            outcome = self._fit_all(X, y, request)
         except BaseException:
             # A fit that fails leaves an earlier one as it was.
             self.__dict__.clear()
@@ -109,45 +147,60 @@ class BaseGRU(GRUParameters):
             raise
         if outcome.interrupt is not None:
             raise outcome.interrupt
-        return self
 
-    def _fit_all(
-        self,
-        X: Any,
-        y: Any,
-        initial_weights: Mapping[str, ArrayLike] | None,
-        on_start: OnStart | None,
-        on_epoch: OnEpoch | None,
-    ) -> Outcome:
+    def _fit_all(self, X: Any, y: Any, request: Request) -> Outcome:
         """Take all steps of a fit; an interrupted training ends like any other."""
-        data, shape = read_sequences(self, X, reset=True)
-        targets = self._read_targets(y, shape)
-        warn_if_doubtful(X, shape)
-        self._note_data(data, targets)
-        if self.verbose:
-            print(self.reading_)
-        if on_start is not None:
-            on_start(self.reading_)
-        self._seed = _draw_seed(self.random_state)
+        begin = perf_counter()
+        inputs = read_inputs(self, X, reset=not request.continuing)
+        targets = self._read_targets(y, inputs, what="y", request=request)
+        # Of all the data, so that the message counts sequences as the user does.
+        check_values(inputs.data, self.missing)
+        weights = read_weights(request.sample_weight, inputs.data)
+        warn_if_doubtful(X, inputs.shape)
+        self._note_data(inputs.data, targets, request)
         # One stream for each purpose, so that other initial weights leave the split and the order alone.
-        split_rng, init_rng, order_rng = map(
-            np.random.default_rng, np.random.SeedSequence(self._seed).spawn(3)
-        )
-        training, validation = self._split(len(data), split_rng)
-        engine = self._build_engine(initial_weights, init_rng)
-        encoded, scaled = self._fit_encoding(data, targets, training)
-        outcome = self._train(engine, encoded, scaled, training, validation, order_rng, on_epoch)
-        self._keep(engine, outcome)
+        rngs = map(np.random.default_rng, np.random.SeedSequence(self._seed).spawn(3))
+        split_rng, init_rng, order_rng = rngs
+        parts = self._hold_out(inputs.data, targets, request, split_rng)
+        if not request.continuing:
+            self._fit_encoding(inputs.data, targets, weights, parts)
+        engine = self._start_engine(request, init_rng)
+        training, validation = self._encode_parts(inputs.data, targets, weights, parts, request)
+        training, validation = self._weigh(training, validation)
+        outcome, optimizer = run_training(self, engine, training, validation, order_rng, request, begin)
+        conclude(self, outcome)
+        self._keep(engine, outcome, optimizer, request)
+        self._note_validation(validation)
         return outcome
 
     # What a subclass fills in.
 
-    def _read_targets(self, y: Any, X_shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Check `y`, set `n_outputs_`, and return the targets, shape (N, O)."""
+    def _read_targets(self, y: Any, inputs: Inputs, *, what: str, request: Request) -> Targets:
+        """Check `y`, set `n_outputs_`, and return numbers in the user's units or class numbers."""
         raise NotImplementedError
 
-    def _fit_target_scaling(self, targets: NDArray[np.float64]) -> TargetScaling:
+    def _head(self) -> HeadSpec:
+        """Return the head that the targets ask for."""
+        raise NotImplementedError
+
+    def _fit_target_scaling(self, targets: Targets, weights: NDArray[np.float64] | None) -> TargetScaling:
         """Return the scaling of the targets, fitted on the training part's."""
+        raise NotImplementedError
+
+    def _scale_targets(self, targets: Targets) -> Targets:
+        """Return the targets as the network is trained on them."""
+        raise NotImplementedError
+
+    def _weigh(self, training: Samples, validation: Samples | None) -> tuple[Samples, Samples | None]:
+        """Return the samples with what else they are weighted by."""
+        return training, validation
+
+    def _strata(self, targets: Targets) -> NDArray[Any] | None:
+        """Return what a random split keeps in proportion, shape (N,), or None."""
+        return None
+
+    def _note_validation(self, validation: Samples | None) -> None:
+        """Take from the validation part what later calls need."""
         raise NotImplementedError
 
     def _target_state(self) -> dict[str, Any]:
@@ -160,126 +213,104 @@ class BaseGRU(GRUParameters):
 
     # The steps of a fit.
 
-    def _note_data(self, data: Sequences, targets: NDArray[np.float64]) -> None:
+    def _note_data(self, data: Sequences, targets: Targets, request: Request) -> None:
         self.sequence_lengths_ = data.n_steps_summary()
         self.reading_ = describe(data)
-        self._fingerprint = fingerprint(data, targets)
+        self._fingerprint = fingerprint(data, targets.stacked())
+        self._seed = draw_seed(self.random_state)
+        if self.verbose:
+            print(self.reading_)
+        if request.on_start is not None:
+            request.on_start(self.reading_)
 
-    def _split(self, n: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
-        if self.early_stopping:
-            return hold_out(n, self.validation_fraction, rng)
-        return np.arange(n, dtype=np.int64), None
+    def _hold_out(
+        self, data: Sequences, targets: Targets, request: Request, rng: np.random.Generator
+    ) -> Split | None:
+        """Choose what is held out of the data; None if nothing is."""
+        if not self.early_stopping or not request.whole_fit or request.X_val is not None:
+            return None
+        return split(
+            data,
+            how=cast(Any, self.validation),
+            fraction=self.validation_fraction,
+            groups=request.groups,
+            classes=self._strata(targets),
+            per_step=targets.per_step,
+            rng=rng,
+        )
 
     def _fit_encoding(
-        self, data: Sequences, targets: NDArray[np.float64], training: NDArray[np.int64]
-    ) -> tuple[Sequences, FloatArray]:
-        """Fit the scalings on the training part, and scale everything."""
-        names = feature_names(self)
+        self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None, parts: Split | None
+    ) -> None:
+        """Fit the encoding of inputs and targets on the training part."""
+        view, known = data, targets
+        if parts is not None:
+            view = parts.training_part(data)
+            known = targets[parts.training]
+            weights = None if weights is None else weights[parts.training]
+            if parts.held_out_steps is not None:
+                known = known.truncate(view.lengths)
+        self._encoding = InputEncoding.fit(
+            view, standardize=bool(self.standardize), missing=self.missing, weights=weights
+        )
         if self.standardize:
-            self._input_scaling = Scaling.fit(data[training])
-            self._warn_of_constant_features(data, names)
-        else:
-            self._input_scaling = Scaling.identity(data.n_features)
-        self._target_scaling = self._fit_target_scaling(targets[training])
-        encoded = self._input_scaling.transform(data, self.dtype)
-        check_encoded(encoded, data, type(self).__name__, names)
-        return encoded, self._target_scaling.transform(targets, self.dtype)
+            warn_of_constant_features(self._encoding, view)
+        self._target_scaling = self._fit_target_scaling(known, weights)
 
-    def _warn_of_constant_features(self, data: Sequences, names: list[str] | None) -> None:
-        constant = np.flatnonzero(self._input_scaling.constant)
-        if len(constant):
-            listed = ", ".join(column_label(int(i), names) for i in constant[:5])
-            listed += ", ..." if len(constant) > 5 else ""
-            what = "feature is" if len(constant) == 1 else "features are"
-            warn(
-                f"{len(constant)} {what} constant in the training part and cannot tell samples apart: "
-                f"{listed}. Scaled with 1 instead of a standard deviation of 0; consider dropping it."
-            )
-
-    def _build_engine(
-        self, initial_weights: Mapping[str, ArrayLike] | None, rng: np.random.Generator
-    ) -> Engine:
+    def _start_engine(self, request: Request, rng: np.random.Generator) -> Engine:
+        """Return the network to train: a new one, or a copy of the fitted one."""
         cell = CellSpec(self.hidden_size, self.num_layers, self.bidirectional, self.reset_after, self.bias)
-        head = HeadSpec(self.n_outputs_)
-        spec = NetworkSpec(InputSpec(self.n_features_in_), cell, head=head, dtype=self.dtype)
-        shapes = parameter_shapes(spec)
-        if initial_weights is None:
-            start = flatten(draw_weights(shapes, self.init, rng), shapes, self.dtype)
-        else:
-            start = flatten(initial_weights, shapes, self.dtype)
-            if not np.isfinite(start).all():
-                named = unflatten(start, shapes)
-                broken = next(name for name in named if not np.isfinite(named[name]).all())
-                raise ValueError(f"initial_weights: {broken} holds NaN or infinity, expected finite numbers")
-        engine = get_engine("native")(spec)
-        engine.set_parameters(start)
-        return engine
-
-    def _train(
-        self,
-        engine: Engine,
-        encoded: Sequences,
-        scaled: FloatArray,
-        training: NDArray[np.int64],
-        validation: NDArray[np.int64] | None,
-        rng: np.random.Generator,
-        on_epoch: OnEpoch | None,
-    ) -> Outcome:
-        n = len(training)
-        n_jobs = resolve_n_jobs(self.n_jobs)
-        batch_size = auto_batch_size(n) if isinstance(self.batch_size, str) else min(self.batch_size, n)
-        checkpoint_steps = self.checkpoint_steps
-        if checkpoint_steps is not None:
-            checkpoint_steps = min(int(checkpoint_steps), self.sequence_lengths_[2])
-        optimizer = OptimizerOptions(
-            int(batch_size), n_jobs, float(self.weight_decay), self.clip_norm, checkpoint_steps
+        spec = NetworkSpec(
+            self._encoding.input_spec, cell, PoolSpec(self.pooling), head=self._head(), dtype=self.dtype
         )
-        goals = scaled[training]
-        options = LoopOptions(
-            max_iter=self.max_iter,
-            learning_rate=float(self.learning_rate_init),
-            batch_size=int(batch_size),
-            n_iter_no_change=self.n_iter_no_change,
-            tol=self.tol,
-        )
-        outcome = train(
-            engine,
-            engine.trainer(encoded[training], goals, optimizer),
-            n,
-            options,
-            rng,
-            naive_loss=_mean_square(goals),
-            validation_loss=None
-            if validation is None
-            else _validation_loss(engine, encoded[validation], scaled[validation], n_jobs),
-            on_epoch=console_report(self.verbose, on_epoch),
-        )
-        self._conclude(outcome)
-        return outcome
-
-    def _conclude(self, outcome: Outcome) -> None:
-        """Say why the training ended, if that matters to the user."""
-        n_iter = len(outcome.loss_curve)
-        kept = f"the weights of epoch {outcome.kept_iter}" if outcome.kept_iter else "the initial weights"
-        if outcome.stop_reason == "diverged":
-            warn(
-                f"The loss diverged in epoch {n_iter} (training loss {outcome.loss_curve[-1]:.3g}) with "
-                f"learning_rate_init={self.learning_rate_init}. Training stopped there, and {kept} were "
-                f"kept. Lower learning_rate_init, for instance to {self.learning_rate_init / 10:.2g}"
-                + (", or set clip_norm=1.0." if self.clip_norm is None else "."),
-                ConvergenceWarning,
+        if not request.continuing:
+            return build_engine(spec, self.init, request.initial_weights, rng)
+        if spec != self._engine.spec:
+            raise ValueError(
+                "the fitted network is another one than the parameters ask for now, so that the training "
+                f"cannot go on: it is {self._engine.spec}, and now {spec} is wanted. Set the parameters "
+                "back, or fit anew with warm_start=False"
             )
-        if self.verbose:
-            print(f"stopped after epoch {n_iter}: {outcome.stop_reason}; {kept} were kept")
+        if request.initial_weights is not None:
+            raise ValueError("initial_weights: a training that goes on begins with the weights it has")
+        return copy.deepcopy(self._engine)
 
-    def _keep(self, engine: Engine, outcome: Outcome) -> None:
+    def _encode_parts(
+        self,
+        data: Sequences,
+        targets: Targets,
+        weights: NDArray[np.float64] | None,
+        parts: Split | None,
+        request: Request,
+    ) -> tuple[Samples, Samples | None]:
+        everything = self._encode(data, targets, weights)
+        if request.X_val is not None:
+            if request.y_val is None:
+                raise ValueError("X_val comes without y_val; expected both or none")
+            held_out = read_inputs(self, request.X_val, reset=False)
+            goals = self._read_targets(request.y_val, held_out, what="y_val", request=request)
+            return everything, self._encode(held_out.data, goals, None)
+        if request.y_val is not None:
+            raise ValueError("y_val comes without X_val; expected both or none")
+        if parts is None:
+            return everything, None
+        if parts.held_out_steps is None:
+            return everything[parts.training], everything[parts.validation]
+        return everything.without_last(parts.held_out_steps), everything.counting_last(parts.held_out_steps)
+
+    def _encode(self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None) -> Samples:
+        return Samples(self._encoding.transform(data, self.dtype), self._scale_targets(targets), weights)
+
+    def _keep(self, engine: Engine, outcome: Outcome, optimizer: OptimizerState, request: Request) -> None:
+        before = Curves(self.loss_curve_, self.validation_scores_) if request.continuing else Curves([], None)
+        curves = before.then(outcome.loss_curve, outcome.validation_scores)
         self._engine = engine
+        self._optimizer = optimizer
         self.instruction_set_ = engine.instruction_set
-        self.loss_curve_ = outcome.loss_curve
-        self.validation_scores_ = outcome.validation_scores
+        self.loss_curve_, self.validation_scores_ = curves
         self.best_loss_ = outcome.best_loss
-        self.best_iter_ = outcome.best_iter
-        self.n_iter_ = len(outcome.loss_curve)
+        self.best_iter_ = len(before.training) + outcome.best_iter
+        self.n_iter_ = len(curves.training)
         self.stop_reason_ = outcome.stop_reason
 
     # The fitted network.
@@ -302,20 +333,19 @@ class BaseGRU(GRUParameters):
             values.flags.writeable = False  # a change would go nowhere
         return weights
 
-    @property
-    def target_scale_(self) -> NDArray[np.float64]:
-        """What one unit of the network's output is worth in the target's units, shape (O,)."""
+    def _network_outputs(self, X: Any) -> tuple[Inputs, FloatArray]:
+        """Return `X` as it was read, and the network's answer: a row for each sequence, or for each step."""
         check_is_fitted(self)
-        return self._target_scaling.scale.copy()
-
-    def _network_outputs(self, X: Any) -> FloatArray:
-        """Return what the network answers to `X`, shape (N, O), in the scaled target's units."""
-        check_is_fitted(self)
-        data, _ = read_sequences(self, X, reset=False)
+        inputs = read_inputs(self, X, reset=False)
         # The fitted network's dtype: the parameter may have been set anew since.
-        encoded = self._input_scaling.transform(data, self._engine.spec.dtype)
-        check_encoded(encoded, data, type(self).__name__, feature_names(self))
-        return self._engine.predict(encoded, resolve_n_jobs(self.n_jobs))
+        encoded = self._encoding.transform(inputs.data, self._engine.spec.dtype)
+        return inputs, self._engine.predict(encoded, resolve_n_jobs(self.n_jobs))
+
+    def _in_shape(self, values: NDArray[Any], inputs: Inputs) -> Any:
+        """Return rows of predictions in the shape of the targets: for each step, as `X` came."""
+        if self._engine.spec.head.target == "value":
+            return values
+        return split_steps(values, inputs)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a model file, for :func:`grulearn.load`.
@@ -338,23 +368,6 @@ class BaseGRU(GRUParameters):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = self.missing != "error"
         tags.target_tags.required = True
         return tags
-
-
-def _draw_seed(random_state: Any) -> int:
-    """Return `random_state` itself if it is a number, and a number drawn from it otherwise."""
-    if isinstance(random_state, Integral):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-
-
-def _mean_square(values: FloatArray) -> float:
-    return float(np.mean(np.square(values, dtype=np.float64)))
-
-
-def _validation_loss(
-    engine: Engine, data: Sequences, targets: FloatArray, n_jobs: int
-) -> Callable[[], float]:
-    # NumPy's pairwise sum, not a BLAS product, whose last bits depend on its threads.
-    return lambda: _mean_square(engine.predict(data, n_jobs) - targets)

@@ -1,19 +1,37 @@
-"""What a user hands in, checked and turned into the one form in which data travels."""
+"""What a user hands in as `X`, checked and turned into the one form in which data travels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from sklearn import get_config
-from sklearn.utils.validation import check_array, column_or_1d, validate_data
+from sklearn.utils.validation import _check_feature_names, validate_data
 
-from grulearn.estimators._places import first_non_finite, first_non_number, place_label
-from grulearn.sequences import Sequences
+from grulearn.estimators._places import explain_text
+from grulearn.sequences import Sequences, as_sequences
 
-__all__ = ["check_encoded", "feature_names", "read_sequences", "read_targets", "target_names"]
+__all__ = ["Inputs", "feature_names", "read_inputs"]
+
+
+class Inputs(NamedTuple):
+    """Sequences, and how they came.
+
+    Parameters
+    ----------
+    data : Sequences
+    shape : tuple of int or None
+        (N, F) of a table, (N, T, F) of sequences; T is None where the lengths differ. F counts numeric and
+        categorical features.
+    rectangular : bool
+        Whether they came as one array, so that predictions for each step can go back as one.
+    """
+
+    data: Sequences
+    shape: tuple[int | None, ...]
+    rectangular: bool
 
 
 def feature_names(estimator: Any) -> list[str] | None:
@@ -22,31 +40,54 @@ def feature_names(estimator: Any) -> list[str] | None:
     return None if names is None else [str(name) for name in names]
 
 
-def read_sequences(estimator: Any, X: Any, *, reset: bool) -> tuple[Sequences, tuple[int, ...]]:
+def read_inputs(estimator: Any, X: Any, *, reset: bool) -> Inputs:
     """Check `X` and turn it into sequences.
 
     Parameters
     ----------
     estimator : estimator
         Gets (or, if not `reset`, is asked for) `n_features_in_` and `feature_names_in_`.
-    X : array-like of shape (N, F), dataframe, or array-like of shape (N, T, F)
+    X : Sequences, array-like of shape (N, F) or (N, T, F), dataframe, list or object array of sequences, or \
+list of texts
     reset : bool
         True in fit.
-
-    Returns
-    -------
-    sequences : Sequences
-    shape : tuple of int
-        (N, F) or (N, T, F), as `X` came.
 
     Raises
     ------
     ValueError, TypeError
         With the place of what is wrong.
     """
-    name = type(estimator).__name__
+    inputs = _read(estimator, X, reset=reset)
+    least = 2 if reset and not _learns_steps(estimator) else 1  # one sample alone shows no relation to learn
+    if len(inputs.data) < least:
+        raise ValueError(
+            f"Found array with {len(inputs.data)} sample(s) (shape={inputs.shape}) while a minimum of "
+            f"{least} is required by {type(estimator).__name__}{' to fit' if reset else ''}."
+        )
+    inputs.data.require_steps()
+    if not reset:
+        _check_steps(estimator, inputs)
+    return inputs
+
+
+def _read(estimator: Any, X: Any, *, reset: bool) -> Inputs:
+    if estimator.tokens is not None and not isinstance(X, Sequences):
+        return _take(estimator, as_sequences(X, tokens=estimator.tokens), None, reset=reset)
+    if isinstance(X, Sequences):
+        return _take(estimator, X, X, reset=reset)
     _refuse_dates(X)
-    _refuse_ragged(X, name)
+    if _is_list_of_sequences(X):
+        return _take(estimator, as_sequences(X), X, reset=reset)
+    if not reset and estimator.n_features_in_ == 1 and _is_list_of_vectors(X):
+        # Sequences of one feature that happen to have one length, such as a fold of a ragged list.
+        return _take(estimator, Sequences.from_list(X), X, reset=reset)
+    if _is_frame(X) and _has_text_columns(X):
+        return _take(estimator, Sequences.from_array(X), X, reset=reset)
+    return _read_array(estimator, X, reset=reset)
+
+
+def _read_array(estimator: Any, X: Any, *, reset: bool) -> Inputs:
+    """Read a table or a rectangular array of numbers, with scikit-learn's checks and messages."""
     if isinstance(X, np.ma.MaskedArray):
         X = np.ma.filled(X.astype(np.float64), np.nan)  # a masked value is a missing one
     try:
@@ -61,105 +102,99 @@ def read_sequences(estimator: Any, X: Any, *, reset: bool) -> tuple[Sequences, t
             ensure_min_samples=0,
         )
     except ValueError as error:
-        _explain_text(X, "X", error, name, feature_names(estimator))
+        explain_text(X, "X", error, type(estimator).__name__, feature_names(estimator))
         raise
     _check_shape(values, X)
     _check_features(estimator, values, reset=reset)
-    if not reset:
-        _check_steps(estimator, values)
-    least = 2 if reset else 1  # one sample alone shows no relation to learn
-    if len(values) < least:
+    data = Sequences.from_array(values)
+    names = feature_names(estimator)
+    if names is not None:
+        data = Sequences(
+            data.rows, data.starts, data.lengths, schema=replace(data.schema, features=tuple(names))
+        )
+    return Inputs(_recast(estimator, data), values.shape, True)
+
+
+def _take(estimator: Any, data: Sequences, X: Any, *, reset: bool) -> Inputs:
+    """Check the features of sequences that are read already."""
+    found = data.n_features + data.n_categorical
+    _check_feature_names(estimator, X if _is_frame(X) else _named_columns(data), reset=reset)
+    if reset:
+        estimator.n_features_in_ = found
+    elif found != estimator.n_features_in_:
         raise ValueError(
-            f"Found array with {len(values)} sample(s) (shape={values.shape}) while a minimum of {least} is "
-            f"required by {name}{' to fit' if reset else ''}."
+            f"X has {found} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input. It was read as {data!r}."
         )
-    _check_finite(values, "X", name, feature_names(estimator))
-    return Sequences.from_array(values), values.shape
+    table = _is_frame(X)
+    shape = (len(data), found) if table else (len(data), data.shape[1], found)
+    return Inputs(_recast(estimator, data), shape, table)
 
 
-def target_names(y: Any) -> list[str] | None:
-    """Return the names of a dataframe's columns, or of a series; None unless all are strings."""
-    columns = getattr(y, "columns", None)
-    names = [getattr(y, "name", None)] if columns is None else list(columns)
-    return [str(name) for name in names] if all(isinstance(name, str) for name in names) else None
+def _named_columns(data: Sequences) -> pd.DataFrame | None:
+    """Return an empty dataframe with the features' names, for scikit-learn to look at."""
+    names = [*(data.schema.features or ()), *(data.schema.categorical or ())]
+    return pd.DataFrame(columns=names) if len(names) == data.n_features + data.n_categorical else None
 
 
-def read_targets(estimator: Any, y: Any, X_shape: tuple[int, ...]) -> tuple[NDArray[np.float64], bool]:
-    """Check `y` and bring it into two dimensions.
-
-    Parameters
-    ----------
-    estimator : estimator
-    y : array-like of shape (N,), (N, 1) or (N, O)
-    X_shape : tuple of int
-        (N, F) or (N, T, F).
-
-    Returns
-    -------
-    targets : ndarray of float64, shape (N, O)
-    one_dimensional : bool
-        Whether predictions have shape (N,); also for `y` of shape (N, 1), with scikit-learn's
-        DataConversionWarning.
-
-    Raises
-    ------
-    ValueError, TypeError
-        With the place of what is wrong.
-    """
-    name = type(estimator).__name__
-    if y is None:
-        raise ValueError(f"This {name} estimator requires y to be passed, but the target y is None.")
-    try:
-        values = check_array(
-            y,
-            dtype=np.float64,
-            ensure_2d=False,
-            allow_nd=True,
-            ensure_all_finite=False,
-            ensure_min_samples=0,
-            ensure_min_features=0,
-            input_name="y",
-            estimator=estimator,
-        )
-    except ValueError as error:
-        _explain_text(y, "y", error, name, None)
-        raise
-    if values.ndim not in (1, 2) or values.size == 0 < len(values):
-        raise ValueError(f"y has shape {values.shape}; expected (samples,) or (samples, outputs).")
-    if len(values) != X_shape[0]:
-        raise ValueError(_length_message(values.shape, X_shape))
-    _check_finite(values, "y", name, None)
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = column_or_1d(values, warn=True)
-    return values.reshape(len(values), -1), values.ndim == 1
+def _recast(estimator: Any, data: Sequences) -> Sequences:
+    """Turn the numeric features that the user called categorical into such."""
+    wanted = estimator.categorical_features
+    if wanted is None:
+        return data
+    names = data.schema.features or ()
+    categorical = data.schema.categorical or ()
+    features = [_plain(feature) for feature in wanted]
+    for feature in features:
+        if isinstance(feature, str) and feature not in names and feature not in categorical:
+            raise ValueError(
+                f"categorical_features: there is no feature {feature!r}; there are {[*names, *categorical]}"
+            )
+    return data.with_categorical([feature for feature in features if feature not in categorical])
 
 
-def check_encoded(encoded: Sequences, given: Sequences, name: str, names: Sequence[str] | None) -> None:
-    """Raise an error if a finite input left the range of the network's dtype on its way there."""
-    position = first_non_finite(encoded.rows)
-    if position is None or get_config()["assume_finite"]:
-        return
-    row, feature = position
-    sequence = int(np.searchsorted(given.starts, row, side="right")) - 1
-    where: tuple[int, ...] = (sequence, row - int(given.starts[sequence]), feature)
-    if given.n_steps_summary()[2] == 1:
-        where = (sequence, feature)
-    raise ValueError(
-        f"Input X contains a value too large for {name} at {place_label(where, names)}: "
-        f"{given.rows[row, feature]!s}, which scaling leaves outside {encoded.dtype}'s range."
-    )
+def _plain(feature: Any) -> int | str:
+    if isinstance(feature, str):
+        return feature
+    if isinstance(feature, bool | np.bool_) or not isinstance(feature, int | np.integer):
+        raise TypeError(f"categorical_features must hold names or positions of features, got {feature!r}")
+    return int(feature)
 
 
-def _refuse_ragged(X: Any, name: str) -> None:
-    if isinstance(X, Sequences):
-        ragged = len(X) > 0 and X.shape[1] is None
-    else:
-        ragged = isinstance(X, list | tuple) and len({getattr(item, "shape", ()) for item in X}) > 1
-    if ragged:
-        raise ValueError(
-            f"X holds {len(X)} sequences of different shapes. {name} takes a table (sample, feature) "
-            "or a 3-D array (sample, step, feature), whose sequences all have the same number of steps."
-        )
+def _learns_steps(estimator: Any) -> bool:
+    return bool(estimator.target == "sequence")
+
+
+def _is_frame(X: Any) -> bool:
+    # By the class: a lazy frame warns if its own columns are asked for.
+    return hasattr(type(X), "columns") or hasattr(type(X), "column_names")
+
+
+def _is_list_of_sequences(X: Any) -> bool:
+    """Tell whether `X` is a list, or an object array, of arrays with steps of their own."""
+    if not _is_list(X):
+        return False
+    if any(_is_frame(item) or len(getattr(item, "shape", ())) > 1 for item in X):
+        return True
+    return _is_list_of_vectors(X) and len({len(item) for item in X}) > 1
+
+
+def _is_list_of_vectors(X: Any) -> bool:
+    return _is_list(X) and all(len(getattr(item, "shape", ())) == 1 for item in X)
+
+
+def _is_list(X: Any) -> bool:
+    if isinstance(X, np.ndarray):
+        return X.dtype == object and X.ndim == 1 and len(X) > 0
+    return isinstance(X, list | tuple) and len(X) > 0
+
+
+def _has_text_columns(X: Any) -> bool:
+    """Tell whether a dataframe has columns of strings or categories."""
+    import narwhals as nw
+
+    frame = nw.from_native(X, eager_only=True)
+    return any(dtype in (nw.String, nw.Categorical, nw.Enum) for dtype in frame.schema.values())
 
 
 def _refuse_dates(X: Any) -> None:
@@ -173,19 +208,6 @@ def _refuse_dates(X: Any) -> None:
                 f"X: column {column!r} ({number}) holds {kind}, expected numbers. Drop it, or turn it into "
                 "numbers such as the hour of the day."
             )
-
-
-def _explain_text(X: Any, what: str, error: ValueError, name: str, names: list[str] | None) -> None:
-    """Raise a better error if the reason is a text among the numbers."""
-    if "could not convert string" not in str(error):
-        return
-    found = first_non_number(X)
-    if found is not None:
-        position, value = found
-        raise ValueError(
-            f"{what} holds {value!r} at {place_label(position, names)}, which is not a number: could not "
-            f"convert string to float. {name} takes numbers only; convert or drop it."
-        ) from error
 
 
 def _check_shape(values: NDArray[Any], X: Any) -> None:
@@ -220,45 +242,18 @@ def _check_features(estimator: Any, values: NDArray[Any], *, reset: bool) -> Non
         raise ValueError(message)
 
 
-def _check_steps(estimator: Any, values: NDArray[Any]) -> None:
+def _check_steps(estimator: Any, inputs: Inputs) -> None:
     """Refuse steps that the fitted network cannot make sense of."""
     name, (_, _, longest) = type(estimator).__name__, estimator.sequence_lengths_
-    if values.ndim == 2 and longest > 1:
+    if len(inputs.shape) == 2 and longest > 1:
         raise ValueError(
-            f"X is a table of shape {values.shape}, but {name} was fitted on sequences of {longest} steps; "
+            f"X is a table of shape {inputs.shape}, but {name} was fitted on sequences of {longest} steps; "
             "expected a 3-D array (sample, step, feature). For one sequence pass X[np.newaxis], for "
             "sequences of one step X[:, np.newaxis]."
         )
-    if values.ndim == 3 and values.shape[1] > 1 and longest == 1:
+    n_steps = inputs.data.n_steps_summary()[2]
+    if n_steps > 1 and longest == 1:
         raise ValueError(
-            f"X has sequences of {values.shape[1]} steps, but {name} was fitted on sequences of one step, "
+            f"X has sequences of {n_steps} steps, but {name} was fitted on sequences of one step, "
             "which train no recurrent weights. Fit it on a 3-D array (sample, step, feature)."
         )
-
-
-def _check_finite(values: NDArray[Any], what: str, name: str, names: Sequence[str] | None) -> None:
-    position = None if get_config()["assume_finite"] else first_non_finite(values)
-    if position is None:
-        return
-    found = "NaN" if np.isnan(values[position]) else "infinity"
-    raise ValueError(
-        f"Input {what} contains {found} at {place_label(position, names)}. {name} takes finite numbers only: "
-        "fill it in or drop it first."
-    )
-
-
-def _length_message(y_shape: tuple[int, ...], X_shape: tuple[int, ...]) -> str:
-    message = (
-        f"y has {y_shape[0]} values (shape {y_shape}), but X has {X_shape[0]} samples (shape {X_shape}); "
-        "expected one for each sample."
-    )
-    if len(y_shape) == 2 and y_shape[1] == X_shape[0]:
-        return message + " y looks transposed: pass y.T."
-    if y_shape[0] in X_shape[1:]:
-        axis = X_shape.index(y_shape[0], 1)
-        order = "(sample, step, feature)" if len(X_shape) == 3 else "(sample, feature)"
-        message += (
-            f" X looks transposed: its axis {axis} has {y_shape[0]}; the axes are {order}, "
-            f"so pass np.moveaxis(X, {axis}, 0)."
-        )
-    return message

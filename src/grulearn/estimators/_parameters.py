@@ -1,4 +1,4 @@
-"""The constructor's parameters, which all estimators share: names, defaults, what is allowed."""
+"""The constructor's parameters that all estimators share: defaults, and what is allowed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from grulearn.spec import DTYPES
+from grulearn.spec import DTYPES, POOL_KINDS, TARGETS
 
 __all__ = ["GRUParameters"]
 
 
 class GRUParameters(BaseEstimator):
-    """Stores parameters as they are given; `fit` checks them against the constraints below."""
+    """Stores parameters as they are given; `fit` checks them against the constraints below.
+
+    A subclass repeats them in its own signature, since scikit-learn reads parameters from there.
+    """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
@@ -23,17 +26,26 @@ class GRUParameters(BaseEstimator):
         "bidirectional": ["boolean"],
         "reset_after": ["boolean"],
         "bias": ["boolean"],
-        "standardize": ["boolean", StrOptions({"inputs"})],
+        "pooling": [StrOptions(set(POOL_KINDS))],
+        "target": [StrOptions(set(TARGETS))],
+        "standardize": ["boolean"],
+        "missing": [StrOptions({"error", "mean", "forward", "simple", "decay"})],
+        "categorical_features": ["array-like", None],
+        "tokens": [StrOptions({"char", "word", "item"}), None],
         "init": [StrOptions({"auto", "orthogonal", "pytorch"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "bptt": [Interval(Integral, 1, None, closed="left"), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_seconds": [Interval(Real, 0, None, closed="neither"), None],
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
         "early_stopping": ["boolean"],
+        "validation": [StrOptions({"auto", "random", "group", "last"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
         "dtype": [StrOptions(set(DTYPES))],
         "checkpoint_steps": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
@@ -49,17 +61,26 @@ class GRUParameters(BaseEstimator):
         bidirectional: bool = False,
         reset_after: bool = True,
         bias: bool = True,
+        pooling: str = "last",
+        target: str = "value",
         standardize: bool | str = True,
+        missing: str = "error",
+        categorical_features: Any = None,
+        tokens: str | None = None,
         init: str = "auto",
         learning_rate_init: float = 3e-3,
         weight_decay: float = 0.0,
         batch_size: int | str = "auto",
+        bptt: int | None = None,
         max_iter: int = 200,
+        max_seconds: float | None = None,
         clip_norm: float | None = 1.0,
         early_stopping: bool = True,
+        validation: str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: float = 20,
         tol: float = 1e-4,
+        warm_start: bool = False,
         dtype: str = "float32",
         checkpoint_steps: int | None = None,
         n_jobs: int | None = None,
@@ -71,17 +92,26 @@ class GRUParameters(BaseEstimator):
         self.bidirectional = bidirectional
         self.reset_after = reset_after
         self.bias = bias
+        self.pooling = pooling
+        self.target = target
         self.standardize = standardize
+        self.missing = missing
+        self.categorical_features = categorical_features
+        self.tokens = tokens
         self.init = init
         self.learning_rate_init = learning_rate_init
         self.weight_decay = weight_decay
         self.batch_size = batch_size
+        self.bptt = bptt
         self.max_iter = max_iter
+        self.max_seconds = max_seconds
         self.clip_norm = clip_norm
         self.early_stopping = early_stopping
+        self.validation = validation
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.warm_start = warm_start
         self.dtype = dtype
         self.checkpoint_steps = checkpoint_steps
         self.n_jobs = n_jobs

@@ -7,8 +7,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import get_config
 
-__all__ = ["column_label", "first_non_finite", "first_non_number", "place_label"]
+__all__ = [
+    "column_label",
+    "explain_text",
+    "first_infinite",
+    "first_non_finite",
+    "first_non_number",
+    "place_label",
+    "refuse_non_finite",
+]
 
 
 def column_label(column: int, names: Sequence[str] | None) -> str:
@@ -36,6 +45,39 @@ def first_non_finite(values: NDArray[Any]) -> tuple[int, ...] | None:
     if finite.all():
         return None
     return tuple(int(i) for i in np.unravel_index(int(np.argmin(finite)), values.shape))
+
+
+def first_infinite(values: NDArray[Any]) -> tuple[int, ...] | None:
+    """Return the position of the first infinity, or None; NaN is left alone."""
+    infinite = np.isinf(values)
+    if not infinite.any():
+        return None
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(infinite)), values.shape))
+
+
+def refuse_non_finite(values: NDArray[Any], what: str, name: str, names: Sequence[str] | None) -> None:
+    """Raise an error that names the first NaN or infinity, unless scikit-learn is told to assume finite."""
+    position = None if get_config()["assume_finite"] else first_non_finite(values)
+    if position is None:
+        return
+    found = "NaN" if np.isnan(values[position]) else "infinity"
+    raise ValueError(
+        f"Input {what} contains {found} at {place_label(position, names)}. {name} takes finite numbers only: "
+        "fill it in or drop it first."
+    )
+
+
+def explain_text(X: Any, what: str, error: ValueError, name: str, names: Sequence[str] | None) -> None:
+    """Raise a better error if the reason is a text among the numbers."""
+    if "could not convert string" not in str(error):
+        return
+    found = first_non_number(X)
+    if found is not None:
+        position, value = found
+        raise ValueError(
+            f"{what} holds {value!r} at {place_label(position, names)}, which is not a number: could not "
+            f"convert string to float. {name} takes numbers only; convert or drop it."
+        ) from error
 
 
 def first_non_number(values: Any) -> tuple[tuple[int, ...], Any] | None:

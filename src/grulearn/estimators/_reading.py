@@ -28,31 +28,41 @@ def describe(sequences: Sequences) -> str:
     """
     low, _, high = sequences.n_steps_summary()
     steps = f"{low} to {high} steps" if low != high else _count(low, "step")
-    line = f"{_count(len(sequences), 'sequence')} of {steps}, {_count(sequences.n_features, 'feature')}"
+    kinds = [_count(sequences.n_features, "feature")] if sequences.n_features else []
+    if sequences.n_categorical:
+        kinds.append(_count(sequences.n_categorical, "categorical feature"))
+    line = f"{_count(len(sequences), 'sequence')} of {steps}, {', '.join(kinds)}"
     if high == 1:
         line += ": the recurrent weights are not used; pass a 3-D array (sample, step, feature) for sequences"
     return line
 
 
-def fingerprint(sequences: Sequences, targets: NDArray[np.float64]) -> str:
+def fingerprint(sequences: Sequences, targets: NDArray[Any]) -> str:
     """Return "sha256:..." over lengths, steps and targets, as they were seen.
 
     Two fits have the same fingerprint if they saw the same numbers in the same order and precision,
     whatever they came in.
     """
-    digest = hashlib.sha256(f"{sequences.n_features} {sequences.dtype} {targets.shape}".encode())
+    kind = f"{sequences.n_features} {sequences.dtype} {targets.shape}"
+    if sequences.n_categorical:
+        kind += f" {[values.tolist() for values in sequences.categories]}"
+    digest = hashlib.sha256(kind.encode())
     digest.update(sequences.lengths.tobytes())
     index = sequences.row_index()
     for begin in range(0, len(index), _HASHED_ROWS):
-        digest.update(sequences.rows[index[begin : begin + _HASHED_ROWS]].tobytes())
+        block = index[begin : begin + _HASHED_ROWS]
+        digest.update(sequences.rows[block].tobytes())
+        digest.update(sequences.codes[block].tobytes())
     digest.update(np.ascontiguousarray(targets).tobytes())
     return f"sha256:{digest.hexdigest()}"
 
 
-def warn_if_doubtful(X: Any, shape: tuple[int, ...]) -> None:
+def warn_if_doubtful(X: Any, shape: tuple[int | None, ...]) -> None:
     """Warn where `X`, of `shape`, was probably meant in another way than it was read."""
     if len(shape) == 3:
         _, steps, features = shape
+        if steps is None or features is None:
+            return
         # Few data have tens of features and a fraction as many steps; series stored channel first do.
         if features >= max(32, 4 * steps):
             warn(

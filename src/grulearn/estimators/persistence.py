@@ -13,7 +13,7 @@ import sklearn
 from numpy.typing import NDArray
 
 from grulearn import __version__
-from grulearn.encoding import Scaling, TargetScaling
+from grulearn.encoding import InputEncoding, TargetScaling
 from grulearn.engines import get_engine
 from grulearn.formats import ModelFileError, flatten, parameter_shapes, read_model, write_model
 from grulearn.spec import NetworkSpec
@@ -24,19 +24,26 @@ if TYPE_CHECKING:
 __all__ = ["load", "save_estimator"]
 
 # A file names its estimator, and only these are ever built: nothing in a file is executed.
-_ESTIMATORS = {"GRURegressor": "grulearn.estimators.regressor"}
+_ESTIMATORS = {
+    "GRUClassifier": "grulearn.estimators.classifier",
+    "GRURegressor": "grulearn.estimators.regressor",
+}
 
 _HISTORY = ("loss_curve_", "validation_scores_", "best_loss_", "best_iter_", "n_iter_", "stop_reason_")
-_INPUT, _TARGET = "input_scaling.", "target_scaling."
+_INPUT, _TARGET, _OPTIMIZER = "input_scaling.", "target_scaling.", "optimizer."
 
 
 def save_estimator(estimator: BaseGRU, path: str | os.PathLike[str]) -> None:
     """Write a fitted estimator to `path`; see :meth:`GRURegressor.save`."""
     arrays = {
         **estimator.weights_,
-        **_prefixed(_INPUT, estimator._input_scaling.to_arrays()),
+        **_prefixed(_INPUT, estimator._encoding.to_arrays()),
         **_prefixed(_TARGET, estimator._target_scaling.to_arrays()),
     }
+    n_steps = 0
+    if estimator._optimizer is not None:
+        first, second, n_steps = estimator._optimizer
+        arrays |= _prefixed(_OPTIMIZER, {"first_moment": first, "second_moment": second})
     names = getattr(estimator, "feature_names_in_", None)
     params = estimator.get_params(deep=False)
     metadata = {
@@ -45,6 +52,8 @@ def save_estimator(estimator: BaseGRU, path: str | os.PathLike[str]) -> None:
         "spec": estimator.spec_.to_dict(),
         "feature_names": None if names is None else [str(name) for name in names],
         "n_features_in": estimator.n_features_in_,
+        "encoding": estimator._encoding.state(),
+        "optimizer_steps": n_steps,
         "target": estimator._target_state(),
         "sequence_lengths": list(estimator.sequence_lengths_),
         "reading": estimator.reading_,
@@ -67,7 +76,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    GRURegressor
+    GRURegressor or GRUClassifier
         It has the parameters and fitted attributes of the estimator that was saved, and predicts the
         same bits on the same instruction set. A `random_state` that was a RandomState is the number
         that was drawn from it.
@@ -115,20 +124,20 @@ def _restore(estimator: BaseGRU, arrays: Mapping[str, NDArray[Any]], metadata: M
     weights = flatten({name: arrays[name] for name in shapes}, shapes, spec.dtype)
     if not np.isfinite(weights).all():
         raise ValueError("the weights hold NaN or infinity")
-    for prefix, size in ((_INPUT, spec.input.n_features), (_TARGET, spec.head.n_outputs)):
-        for array, values in _with_prefix(prefix, arrays).items():
-            if values.shape != (size,):
-                raise ValueError(f"{prefix}{array} has shape {values.shape}, expected ({size},)")
-    if metadata["n_features_in"] != spec.input.n_features:
-        raise ValueError(f"n_features_in is {metadata['n_features_in']}, expected {spec.input.n_features}")
+    # A file of before there were categories has no "encoding", which means none of them, and nothing missing.
+    encoding = InputEncoding.from_parts(_with_prefix(_INPUT, arrays), metadata.get("encoding", {}))
+    if encoding.input_spec != spec.input:
+        raise ValueError(f"the encoding gives {encoding.input_spec}, but the network reads {spec.input}")
     engine = get_engine("native")(spec)
     engine.set_parameters(weights)
     estimator._engine = engine
-    estimator._input_scaling = Scaling.from_arrays(_with_prefix(_INPUT, arrays))
+    estimator._encoding = encoding
     estimator._target_scaling = TargetScaling.from_arrays(_with_prefix(_TARGET, arrays))
-    estimator._set_target_state(metadata["target"])
     estimator.n_features_in_ = metadata["n_features_in"]
-    estimator.n_outputs_ = spec.head.n_outputs
+    estimator.n_outputs_ = spec.head.n_outputs if spec.head.loss == "cross_entropy" else spec.head.n_targets
+    estimator._set_target_state(metadata["target"])
+    _check_targets(estimator, spec)
+    estimator._optimizer = _optimizer_state(arrays, metadata, len(weights))
     if metadata["feature_names"] is not None:
         estimator.feature_names_in_ = np.array(metadata["feature_names"], dtype=object)
     low, median, high = metadata["sequence_lengths"]
@@ -139,6 +148,25 @@ def _restore(estimator: BaseGRU, arrays: Mapping[str, NDArray[Any]], metadata: M
         setattr(estimator, name, metadata["history"][name.rstrip("_")])
     estimator.instruction_set_ = metadata["instruction_set"]
     estimator._fingerprint = metadata["data_fingerprint"]
+
+
+def _check_targets(estimator: BaseGRU, spec: NetworkSpec) -> None:
+    for name, values in estimator._target_scaling.to_arrays().items():
+        if values.shape != (estimator.n_outputs_,):
+            raise ValueError(f"{_TARGET}{name} has shape {values.shape}, expected ({estimator.n_outputs_},)")
+
+
+def _optimizer_state(
+    arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any], n_parameters: int
+) -> tuple[NDArray[Any], NDArray[Any], int] | None:
+    """Return Adam's state, or None for a file of before it was kept."""
+    found = _with_prefix(_OPTIMIZER, arrays)
+    if not found:
+        return None
+    first, second = found["first_moment"], found["second_moment"]
+    if first.shape != (n_parameters,) or second.shape != (n_parameters,):
+        raise ValueError(f"the optimizer's state has shapes {first.shape} and {second.shape}")
+    return first, second, int(metadata["optimizer_steps"])
 
 
 def _prefixed(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

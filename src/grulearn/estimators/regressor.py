@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from numbers import Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from grulearn.encoding import TargetScaling
+from grulearn.equations import quantile_anchor
 from grulearn.estimators._base import BaseGRU
-from grulearn.estimators._inputs import read_targets, target_names
+from grulearn.estimators._docs import share_docs
+from grulearn.estimators._fitting import Request
+from grulearn.estimators._inputs import Inputs, read_inputs
+from grulearn.estimators._parameters import GRUParameters
+from grulearn.estimators._samples import Samples
+from grulearn.estimators._targets import (
+    Targets,
+    read_step_targets,
+    read_targets,
+    refuse_negative,
+    target_names,
+)
 from grulearn.estimators._warnings import warn
+from grulearn.spec import HeadSpec
 
 __all__ = ["GRURegressor"]
 
+LOSSES = ("squared_error", "absolute_error", "huber", "pinball", "poisson", "gaussian")
 
+
+@share_docs
 class GRURegressor(RegressorMixin, BaseGRU):
-    """Regression with gated recurrent units and a linear layer on the last state.
+    """Regression with gated recurrent units and a linear layer on their states.
 
-    It reads a table, whose rows are sequences of one step, or a 3-D array of sequences, and is trained
-    with Adam on the mean squared error.
+    It reads tables, whose rows are sequences of one step, arrays of sequences, lists of sequences of
+    different lengths, long dataframes (:meth:`grulearn.Sequences.from_frame`) and tokens, and is trained
+    with Adam.
 
     Names are those of scikit-learn's MLPRegressor where the meaning is the same. What differs:
     `early_stopping` is on, and without it all `max_iter` epochs run; `max_iter` counts epochs;
@@ -30,66 +51,25 @@ class GRURegressor(RegressorMixin, BaseGRU):
 
     Parameters
     ----------
-    hidden_size : int, default=32
-        Number of hidden units H of each layer and direction.
-    num_layers : int, default=1
-        Number of layers; each reads the outputs of the one before.
-    bidirectional : bool, default=False
-        Whether every layer also reads the sequence from its end.
-    reset_after : bool, default=True
-        Whether the reset gate acts after the recurrent product, as in torch.nn.GRU, or on the state that
-        enters it, as in [1]_.
-    bias : bool, default=True
-        Whether the gated units have biases. The linear layer always has one.
+    {network}
+    loss : {"squared_error", "absolute_error", "huber", "pinball", "poisson", "gaussian"}, \
+default="squared_error"
+        What is minimised, and so what a prediction is: the mean for "squared_error"; the median for
+        "absolute_error"; for "huber" a mean on which far values have a bounded pull; "pinball" learns the
+        `quantiles`; "poisson", for counts and other numbers that are at least 0, the mean, always
+        positive; "gaussian" mean and standard deviation. :mod:`grulearn.equations` states them.
+    quantiles : list of float, default=None
+        The levels to learn, rising, between 0 and 1, with ``loss="pinball"`` or without a word on the loss.
+        One network gives them all, and they never cross.
+    delta : float, default=1.0
+        The residual at which "huber" turns from a square to a line, in the units that the network sees:
+        standard deviations of the target, if it is standardized.
     standardize : bool or "inputs", default=True
-        Whether to scale each feature and each output to mean 0 and standard deviation 1, over the steps
-        of the training part; "inputs" leaves the target as it is.
-    init : {"auto", "orthogonal", "pytorch"}, default="auto"
-        How initial weights are drawn. "orthogonal", which "auto" stands for: orthogonal recurrent
-        matrices [2]_, Glorot's uniform distribution [3]_ for the others, zero biases. "pytorch": all
-        uniform within ``1 / sqrt(H)``, as torch.nn.GRU and torch.nn.Linear draw them.
-    learning_rate_init : float, default=3e-3
-        Adam's step size.
-    weight_decay : float, default=0.0
-        Each update shrinks the weights, but not the biases, by this much times the learning rate.
-    batch_size : int or "auto", default="auto"
-        Samples for each update. "auto" makes about 100 updates an epoch, with 16 to 256 samples each. A
-        size of at least the number of training samples means full batches, in the samples' own order.
-    max_iter : int, default=200
-        Greatest number of epochs, passes over the training part.
-    clip_norm : float or None, default=1.0
-        Bound of the norm of the whole gradient; None for no bound.
-    early_stopping : bool, default=True
-        Whether to hold out a validation part, stop when its loss no longer falls, and restore the
-        weights of its lowest loss.
-    validation_fraction : float, default=0.1
-        Share of the samples held out, drawn at random: at least one, and at least two are left to train
-        on. With fewer than some 50 samples consider ``early_stopping=False``. Used with
-        `early_stopping` only.
-    n_iter_no_change : int or inf, default=20
-        Epochs in a row without an improvement by more than `tol` after which to stop. Used with
-        `early_stopping` only.
-    tol : float, default=1e-4
-        Least improvement of the validation loss that counts, in the units of `validation_scores_`.
-    dtype : {"float32", "float64"}, default="float32"
-        What the network computes in, and holds its weights in. Inputs and targets of either are taken,
-        and scaled in float64 before they are rounded to it. float64 takes twice the memory and two to
-        three times the time; it is for comparing gradients, or where seven digits are too few.
-    checkpoint_steps : int or None, default=None
-        Train long sequences in little memory: keep the gates of at most this many steps and recompute
-        the others in the backward pass. Beyond inputs and outputs, a batch takes 5 floats for each step
-        of each sequence and each hidden unit, in every layer and direction; with `checkpoint_steps` it
-        takes 1, and 4 more for the steps kept. The price is one more forward pass, up to a third more
-        time. None keeps all. Results have the same bits.
-    n_jobs : int or None, default=None
-        Number of threads; results do not depend on it, and 1 starts none. None means all cores that the
-        process may use, by its affinity and its container's quota, and 1 inside a joblib or loky worker;
-        -1 means all, -2 all but one.
-    verbose : int or bool, default=0
-        1 prints how the data was read and up to about 100 lines on the epochs, 2 every epoch.
-    random_state : int, RandomState instance or None, default=None
-        Determines the validation part, the initial weights and the order of the samples. A number gives
-        the same bits in every run on one instruction set, for any `n_jobs`.
+        Whether to scale each feature and each target to mean 0 and standard deviation 1, over the steps
+        of the training part; "inputs" leaves the target as it is. The target of "poisson" is divided by its
+        mean instead.
+    {inputs}
+    {training}
 
     Attributes
     ----------
@@ -97,51 +77,23 @@ class GRURegressor(RegressorMixin, BaseGRU):
         In the names and shapes of torch.nn.GRU (``weight_ih_l0`` and so on), and ``head.weight``,
         ``head.bias`` of the linear layer, whose output is in the scaled target's units. Read-only copies,
         of the `dtype` that the fit had.
-    loss_curve_ : list of float
-        Training loss of each epoch: mean over its batches, each measured before its update. In the
-        units that the network sees, those of the scaled target; see `target_scale_`.
-    validation_scores_ : list of float or None
-        Loss on the validation part after each epoch, in the same units; None without early stopping.
-    best_loss_ : float
-        The lowest validation loss; the lowest training loss without early stopping.
-    best_iter_ : int
-        The epoch of `best_loss_`, counted from 1. With early stopping `weights_` are those it ended
-        with; without it they are the last epoch's.
-    n_iter_ : int
-        Number of epochs run.
-    stop_reason_ : {"max_iter", "no improvement", "diverged", "interrupted"}
-        Why the training ended. "diverged": the loss was NaN, infinite, a million times that of
-        predicting the mean, or in the end above it and a hundred times the best; the best weights before
-        were kept, and there was a ConvergenceWarning.
-    target_scale_ : ndarray of float64, shape (n_outputs_,)
-        What a network's output of 1 is worth in the target's units: a loss times its square is a mean
-        squared error. All 1 unless the target is standardized; 0 for a constant target.
-    n_features_in_ : int
-        Number of features F.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
-        Names of the features; only if `X` was a dataframe whose column names are all strings.
+    {attributes}
+    target_scale_ : ndarray of float64, shape (K,)
+        What a network's output of 1 is worth in the target's units: a mean squared error is `best_loss_`
+        times its square. All 1 unless the target is standardized; 0 for a constant target.
     n_outputs_ : int
-        Number of outputs O.
+        Number of targets K.
     target_names_ : list of str or None
-        Names of the outputs, if `y` was a series or dataframe that had them.
-    sequence_lengths_ : tuple of (int, float, int)
-        Least, median and greatest number of steps.
-    reading_ : str
-        One line on how the data was read.
-    instruction_set_ : str
-        The instruction set that trained the network: "avx512", "avx2" or "baseline".
-    spec_ : NetworkSpec
-        The network's sizes and options.
+        Names of the targets, if `y` was a series or dataframe that had them.
 
     See Also
     --------
+    GRUClassifier : The same for labels.
     grulearn.load : Read an estimator that `save` has written.
 
     Notes
     -----
-    A table's rows are sequences of one step, whose state before is 0: the recurrent weights have no
-    effect then, and each layer is a gated feed-forward layer. The reset gate is left with the candidate's
-    recurrent bias to scale, and with ``reset_after=False`` or ``bias=False`` with nothing.
+    {notes}
 
     The training of the article that this project began with, on its 506 rows of 13 features, is::
 
@@ -152,13 +104,7 @@ class GRURegressor(RegressorMixin, BaseGRU):
 
     References
     ----------
-    .. [1] K. Cho, B. van Merrienboer, C. Gulcehre, D. Bahdanau, F. Bougares, H. Schwenk, Y. Bengio
-       (2014), "Learning phrase representations using RNN encoder-decoder for statistical machine
-       translation", EMNLP. arXiv:1406.1078.
-    .. [2] A. M. Saxe, J. L. McClelland, S. Ganguli (2014), "Exact solutions to the nonlinear dynamics
-       of learning in deep linear neural networks", ICLR.
-    .. [3] X. Glorot, Y. Bengio (2010), "Understanding the difficulty of training deep feedforward
-       neural networks", AISTATS.
+    {references}
 
     Examples
     --------
@@ -174,45 +120,293 @@ class GRURegressor(RegressorMixin, BaseGRU):
     True
     >>> model.sequence_lengths_
     (12, 12.0, 12)
+
+    The running sum at each step, of sequences of different lengths:
+
+    >>> X = [rng.normal(size=(n, 1)) for n in rng.integers(3, 9, 300)]
+    >>> y = [x[:, 0].cumsum() for x in X]
+    >>> model = GRURegressor(16, target="sequence", random_state=0).fit(X, y)
+    >>> [p.shape for p in model.predict(X[:2])] == [t.shape for t in y[:2]]
+    True
+    >>> model.score(X, y) > 0.9
+    True
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **GRUParameters._parameter_constraints,
+        "loss": [StrOptions(set(LOSSES))],
+        "quantiles": ["array-like", None],
+        "delta": [Interval(Real, 0, None, closed="neither")],
+        "standardize": ["boolean", StrOptions({"inputs"})],
+    }
 
     target_names_: list[str] | None
     _one_dimensional: bool
 
-    def predict(self, X: Any) -> NDArray[np.float64]:
+    def __init__(
+        self,
+        hidden_size: int = 32,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        reset_after: bool = True,
+        bias: bool = True,
+        pooling: str = "last",
+        target: str = "value",
+        loss: str = "squared_error",
+        quantiles: Any = None,
+        delta: float = 1.0,
+        standardize: bool | str = True,
+        missing: str = "error",
+        categorical_features: Any = None,
+        tokens: str | None = None,
+        init: str = "auto",
+        learning_rate_init: float = 3e-3,
+        weight_decay: float = 0.0,
+        batch_size: int | str = "auto",
+        bptt: int | None = None,
+        max_iter: int = 200,
+        max_seconds: float | None = None,
+        clip_norm: float | None = 1.0,
+        early_stopping: bool = True,
+        validation: str = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: float = 20,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        dtype: str = "float32",
+        checkpoint_steps: int | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            reset_after=reset_after,
+            bias=bias,
+            pooling=pooling,
+            target=target,
+            standardize=standardize,
+            missing=missing,
+            categorical_features=categorical_features,
+            tokens=tokens,
+            init=init,
+            learning_rate_init=learning_rate_init,
+            weight_decay=weight_decay,
+            batch_size=batch_size,
+            bptt=bptt,
+            max_iter=max_iter,
+            max_seconds=max_seconds,
+            clip_norm=clip_norm,
+            early_stopping=early_stopping,
+            validation=validation,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            dtype=dtype,
+            checkpoint_steps=checkpoint_steps,
+            n_jobs=n_jobs,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.loss = loss
+        self.quantiles = quantiles
+        self.delta = delta
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Train for one epoch on these samples, from where the network and Adam's state are.
+
+        The first call fits the scaling and draws the weights; later ones keep the scaling. Nothing is held
+        out.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`. A first call needs two samples, later ones take one.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter, `X` or `y` is not usable; the message names the place.
+        """
+        continuing = self.__sklearn_is_fitted__()
+        request = Request(sample_weight=sample_weight, continuing=continuing, whole_fit=False)
+        self._run(X, y, request)
+        return self
+
+    def predict(self, X: Any, *, return_std: bool = False) -> Any:
         """Predict targets.
 
         Parameters
         ----------
-        X : array-like of shape (N, F), dataframe, or array-like of shape (N, T, F)
-            As in `fit`. The number of steps may be another one than there.
+        {X}
+        return_std : bool, default=False
+            Whether to return the standard deviations too; for the loss "gaussian".
 
         Returns
         -------
-        ndarray of float64, shape (N,) or (N, O)
-            In the target's own units; of shape (N,) if `y` was, or had shape (N, 1).
+        predictions : ndarray of float64, shape (N,) or (N, K)
+            In the target's own units; of shape (N,) if `y` was, or had shape (N, 1). The median, or the
+            quantile nearest to it, for "pinball". With ``target="sequence"`` an array of shape (N, T) or
+            (N, T, K) if `X` was an array, otherwise a list of N arrays of shape (T_i,) or (T_i, K).
+        std : like predictions
+            Only if `return_std`.
 
         Raises
         ------
-        sklearn.exceptions.NotFittedError
-            If the estimator is not fitted.
-        ValueError, TypeError
-            If `X` is not usable or has other features than in `fit`.
+        {predict_raises}
         """
-        outputs = self._network_outputs(X)
-        predictions = self._target_scaling.inverse(outputs)
-        return predictions[:, 0] if self._one_dimensional else predictions
+        inputs, values = self._decoded(X)
+        if not return_std:
+            return self._shaped(values[:, :, self._point()], inputs)
+        if self._engine.spec.head.loss != "gaussian":
+            raise ValueError(
+                f"return_std=True: the loss {self._engine.spec.head.loss!r} gives no standard deviation; fit "
+                'with loss="gaussian"'
+            )
+        return self._shaped(values[:, :, 0], inputs), self._shaped(values[:, :, 1], inputs)
 
-    def _read_targets(self, y: Any, X_shape: tuple[int, ...]) -> NDArray[np.float64]:
-        targets, self._one_dimensional = read_targets(self, y, X_shape)
-        self.target_names_ = target_names(y)
-        self.n_outputs_ = targets.shape[1]
+    def predict_quantiles(self, X: Any) -> Any:
+        """Predict the quantiles that the network was trained on.
+
+        Parameters
+        ----------
+        {X}
+
+        Returns
+        -------
+        ndarray of float64, shape (N, Q) or (N, K, Q)
+            In the order of `quantiles`, never falling along the last axis. With ``target="sequence"`` for
+            each step, as in `predict`.
+
+        Raises
+        ------
+        {predict_raises}
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRURegressor
+        >>> X = np.random.default_rng(0).normal(size=(300, 5, 1))
+        >>> model = GRURegressor(8, quantiles=[0.1, 0.5, 0.9], random_state=0).fit(X, X[:, -1, 0])
+        >>> model.predict_quantiles(X[:4]).shape
+        (4, 3)
+        """
+        inputs, values = self._decoded(X)
+        if self._engine.spec.head.quantiles is None:
+            raise ValueError(
+                f"the loss {self._engine.spec.head.loss!r} gives no quantiles; fit with "
+                "quantiles=[0.1, 0.5, 0.9], or whichever you want"
+            )
+        return self._shaped(values, inputs)
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Return the coefficient of determination R^2 of the predictions.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`. With ``target="sequence"`` it is taken over all steps that have a target.
+
+        Returns
+        -------
+        float
+            1 at best; 0 for predicting the mean. The mean over several targets.
+        """
+        check_is_fitted(self)
+        if self._engine.spec.head.target == "value":
+            return float(super().score(X, y, sample_weight))
+        inputs = read_inputs(self, X, reset=False)
+        targets, _ = read_step_targets(self, y, inputs.data)
+        truth = targets.stacked()
+        predicted = self._decoded(inputs.data)[1][:, :, self._point()]
+        known = ~np.isnan(truth).any(axis=1)
+        weights = None if sample_weight is None else np.repeat(np.asarray(sample_weight), inputs.data.lengths)
+        return float(
+            r2_score(
+                truth[known], predicted[known], sample_weight=None if weights is None else weights[known]
+            )
+        )
+
+    @property
+    def target_scale_(self) -> NDArray[np.float64]:
+        """What one unit of the network's output is worth in the target's units, shape (K,)."""
+        check_is_fitted(self)
+        return self._target_scaling.scale.copy()
+
+    def _decoded(self, X: Any) -> tuple[Inputs, NDArray[np.float64]]:
+        """Return `X` as it was read, and all that the outputs stand for, shape (rows, K, per target)."""
+        inputs, outputs = self._network_outputs(X)
+        values = self._engine.decode(outputs, self._target_scaling.mean, self._target_scaling.scale)
+        return inputs, values.reshape(len(outputs), self.n_outputs_, -1)
+
+    def _point(self) -> int:
+        """Return which of the values of a target is the prediction."""
+        quantiles = self._engine.spec.head.quantiles
+        return 0 if quantiles is None else quantile_anchor(quantiles)
+
+    def _shaped(self, values: NDArray[np.float64], inputs: Inputs) -> Any:
+        return self._in_shape(values[:, 0] if self._one_dimensional else values, inputs)
+
+    # What the targets mean to a fit.
+
+    def _read_targets(self, y: Any, inputs: Inputs, *, what: str, request: Request) -> Targets:
+        if self.target == "sequence":
+            targets, one_dimensional = read_step_targets(self, y, inputs.data)
+        else:
+            targets, one_dimensional = read_targets(self, y, inputs.shape)
+        if self.loss == "poisson":
+            refuse_negative(targets, inputs.data, what)
+        n_outputs = targets.values.shape[1]
+        if what == "y" and not request.continuing:
+            self._one_dimensional, self.n_outputs_, self.target_names_ = (
+                one_dimensional,
+                n_outputs,
+                target_names(y),
+            )
+        elif n_outputs != self.n_outputs_:
+            raise ValueError(f"{what} has {n_outputs} targets for each sample, expected {self.n_outputs_}")
         return targets
 
-    def _fit_target_scaling(self, targets: NDArray[np.float64]) -> TargetScaling:
+    def _head(self) -> HeadSpec:
+        loss, levels = self._loss()
+        per_target = len(levels) if levels is not None else 2 if loss == "gaussian" else 1
+        return HeadSpec(
+            self.n_outputs_ * per_target,
+            loss,
+            self.target,
+            delta=float(self.delta) if loss == "huber" else None,
+            quantiles=levels,
+        )
+
+    def _loss(self) -> tuple[str, tuple[float, ...] | None]:
+        """Return the loss and the quantiles that the parameters come to."""
+        if self.quantiles is None:
+            if self.loss == "pinball":
+                raise ValueError('loss="pinball" needs quantiles, such as quantiles=[0.1, 0.5, 0.9]')
+            return self.loss, None
+        if self.loss not in ("pinball", "squared_error"):
+            raise ValueError(
+                f'quantiles belong to loss="pinball", and loss={self.loss!r} learns none; drop one of the two'
+            )
+        return "pinball", tuple(float(level) for level in self.quantiles)
+
+    def _fit_target_scaling(self, targets: Targets, weights: NDArray[np.float64] | None) -> TargetScaling:
         # NumPy's True is not Python's; "inputs" is the only text.
         standardize = not isinstance(self.standardize, str) and bool(self.standardize)
-        scaling = TargetScaling.fit(targets, standardize=standardize)
+        scaling = TargetScaling.fit(
+            targets.stacked(),
+            standardize=standardize,
+            weights=targets.by_row(weights),
+            positive=self.loss == "poisson",
+        )
         constant = np.flatnonzero(scaling.constant)
         if len(constant):
             column = "y" if self._one_dimensional else f"y, output {constant[0]},"
@@ -221,6 +415,12 @@ class GRURegressor(RegressorMixin, BaseGRU):
                 f"The target {column} is constant in the training part: it is predicted as {value:g} always."
             )
         return scaling
+
+    def _scale_targets(self, targets: Targets) -> Targets:
+        return targets.with_values(self._target_scaling.transform(targets.values, self.dtype))
+
+    def _note_validation(self, validation: Samples | None) -> None:
+        pass
 
     def _target_state(self) -> dict[str, Any]:
         return {"one_dimensional": self._one_dimensional, "names": self.target_names_}
@@ -232,4 +432,5 @@ class GRURegressor(RegressorMixin, BaseGRU):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self.loss == "poisson"
         return tags

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -12,15 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from grulearn.engines import Engine, Trainer
-from grulearn.training.batches import batch_shares, epoch_orders
+from grulearn.training.epochs import EpochRunner
 from grulearn.training.keepers import BestOnValidation, Keeper, LastWeights
 
 __all__ = ["EpochReport", "LoopOptions", "Outcome", "train"]
-
-# A loss this many times the loss of a network that knows nothing will not come back: predictions are a
-# thousand standard deviations off. Float32 overflows much later, if at all, because the tanh of a gated
-# unit bounds its output.
-_DIVERGED = 1e6
 
 
 class EpochReport(NamedTuple):
@@ -65,6 +59,8 @@ class LoopOptions:
         Epochs without improvement of the validation loss after which to stop.
     tol : float, default=0.0
         Improvements that are not greater do not count.
+    deadline : float, default=inf
+        The time of perf_counter() after which no batch begins. One batch runs in any case.
     """
 
     max_iter: int
@@ -72,6 +68,7 @@ class LoopOptions:
     batch_size: int
     n_iter_no_change: float = math.inf
     tol: float = 0.0
+    deadline: float = math.inf
 
 
 @dataclass
@@ -84,7 +81,7 @@ class Outcome:
         Training loss of each epoch.
     validation_scores : list of float or None
         Validation loss of each epoch; None without validation.
-    stop_reason : {"max_iter", "no improvement", "diverged", "interrupted"}
+    stop_reason : {"max_iter", "no improvement", "max_seconds", "diverged", "interrupted"}
     kept_iter : int
         The epoch that left the weights which the network now has; 0 for the initial weights. After an
         interruption without validation, part of the next epoch has gone into them as well.
@@ -127,6 +124,8 @@ def train(
     rng: np.random.Generator,
     *,
     naive_loss: float = 1.0,
+    floor: float = 0.0,
+    weighted: bool = False,
     validation_loss: Callable[[], float] | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> Outcome:
@@ -147,6 +146,10 @@ def train(
         Draws the order of the sequences in each epoch.
     naive_loss : float, default=1.0
         The loss of a network that predicts 0; a loss a million times greater has diverged.
+    floor : float, default=0.0
+        A lower bound of the loss, from which these times are counted.
+    weighted : bool, default=False
+        Whether batches of one size may weigh differently: with sample weights, or a target for each step.
     validation_loss : callable, optional
         Called after each epoch.
     on_epoch : callable, optional
@@ -163,7 +166,16 @@ def train(
         keeper = LastWeights(engine)
     else:
         keeper = BestOnValidation(engine, options.n_iter_no_change, options.tol)
-    run_epoch = _epoch_runner(trainer, n_sequences, options, rng, naive_loss)
+    run_epoch = EpochRunner(
+        trainer,
+        n_sequences,
+        options.batch_size,
+        rng,
+        naive_loss=naive_loss,
+        floor=floor,
+        weighted=weighted,
+        deadline=options.deadline,
+    )
     report = _reporter(options.max_iter, on_epoch)
     try:
         outcome.stop_reason = _run_epochs(outcome, options, run_epoch, validation_loss, keeper, report)
@@ -173,16 +185,20 @@ def train(
             del outcome.loss_curve[len(outcome.validation_scores) :]
     if (
         validation_loss is None
-        and outcome.stop_reason == "max_iter"
-        and _is_ruined(outcome.loss_curve, naive_loss)
+        and outcome.stop_reason in _ENDINGS
+        and _is_ruined([loss - floor for loss in outcome.loss_curve], naive_loss - floor)
     ):
         outcome.stop_reason = "diverged"
     last = len(outcome.loss_curve)
     keeper.finish(last, diverged=outcome.stop_reason == "diverged")
-    if outcome.stop_reason == "max_iter" and keeper.kept_iter != last and validation_loss is None:
+    if outcome.stop_reason in _ENDINGS and keeper.kept_iter != last and validation_loss is None:
         outcome.stop_reason = "diverged"  # the very last update did it, after the loss was measured
     outcome.kept_iter = keeper.kept_iter
     return outcome
+
+
+# A training that ended by itself, rather than by what its losses did.
+_ENDINGS = ("max_iter", "max_seconds")
 
 
 def _is_ruined(losses: list[float], naive_loss: float) -> bool:
@@ -193,7 +209,7 @@ def _is_ruined(losses: list[float], naive_loss: float) -> bool:
 def _run_epochs(
     outcome: Outcome,
     options: LoopOptions,
-    run_epoch: Callable[[], tuple[float, float]],
+    run_epoch: EpochRunner,
     validation_loss: Callable[[], float] | None,
     keeper: Keeper,
     report: Callable[[int, float, float | None, bool], None] | None,
@@ -202,7 +218,7 @@ def _run_epochs(
     held_out: float | None = None
     for epoch in range(1, options.max_iter + 1):
         keeper.before_epoch(epoch)
-        loss, limit = run_epoch()
+        loss, limit, cut_short = run_epoch(options.learning_rate)
         outcome.loss_curve.append(loss)
         if validation_loss is not None and outcome.validation_scores is not None:
             held_out = validation_loss()
@@ -216,29 +232,9 @@ def _run_epochs(
             return "diverged"
         if keeper.exhausted:
             return "no improvement"
+        if cut_short or perf_counter() >= options.deadline:
+            return "max_seconds"
     return "max_iter"
-
-
-def _epoch_runner(
-    trainer: Trainer, n_sequences: int, options: LoopOptions, rng: np.random.Generator, naive_loss: float
-) -> Callable[[], tuple[float, float]]:
-    """Return a function that runs an epoch and returns its mean loss and the loss that counts as diverged."""
-    next_order = epoch_orders(n_sequences, options.batch_size, rng)
-    shares = batch_shares(n_sequences, options.batch_size)
-    learning_rate = options.learning_rate
-    limit: float | None = None
-
-    def run_epoch() -> tuple[float, float]:
-        nonlocal limit
-        losses = trainer.run_epoch(next_order(), learning_rate)
-        if limit is None:
-            # The first batch's loss is that of the initial weights, which may be the user's own.
-            naive = max(naive_loss, float(losses[0]))
-            limit = min(_DIVERGED * naive, sys.float_info.max) if naive > 0.0 else sys.float_info.max
-        # A product of two short vectors, not np.average: this runs 10,000 times in a fifth of a second.
-        return float(losses.dot(shares)), limit
-
-    return run_epoch
 
 
 def _reporter(

@@ -1,0 +1,457 @@
+"""GRUClassifier: labels from tables, sequences and texts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.validation import check_is_fitted
+
+from grulearn.encoding import TargetScaling
+from grulearn.estimators._base import BaseGRU
+from grulearn.estimators._docs import share_docs
+from grulearn.estimators._fitting import Request
+from grulearn.estimators._inputs import Inputs, read_inputs
+from grulearn.estimators._labels import Labels, encode_labels, find_classes, read_labels, read_step_labels
+from grulearn.estimators._parameters import GRUParameters
+from grulearn.estimators._samples import Samples
+from grulearn.estimators._targets import Targets
+from grulearn.spec import HeadSpec
+
+__all__ = ["GRUClassifier"]
+
+
+@share_docs
+class GRUClassifier(ClassifierMixin, BaseGRU):
+    """Classification with gated recurrent units and a linear layer on their states.
+
+    It takes the same data as :class:`GRURegressor`: tables, arrays of sequences, lists of sequences of
+    different lengths, long dataframes and texts. It learns one label for each sequence, one for each step, or
+    several at once, and is trained with Adam on the cross-entropy.
+
+    Names are those of scikit-learn's MLPClassifier where the meaning is the same. What differs:
+    `early_stopping` is on, and without it all `max_iter` epochs run; `max_iter` counts epochs;
+    `weight_decay` is decoupled from the gradient (AdamW), unlike `alpha`; `validation_scores_` holds losses,
+    lower being better; inputs are scaled inside (`standardize`).
+
+    Parameters
+    ----------
+    {network}
+    class_weight : dict or "balanced", default=None
+        How much each class counts in the loss: a dict from labels to weights, 1 for those it leaves out;
+        "balanced" is inversely proportional to how often a class occurs in the training part, so that all
+        count the same. None: all samples count the same. Not with several labels at once.
+    standardize : bool, default=True
+        Whether to scale each feature to mean 0 and standard deviation 1, over the steps of the training
+        part.
+    {inputs}
+    {training}
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (n_classes,)
+        The labels that occur in `y`, sorted; with several labels at once their numbers.
+    weights_ : dict of str to ndarray of float32 or float64
+        In the names and shapes of torch.nn.GRU (``weight_ih_l0`` and so on), and ``head.weight``,
+        ``head.bias`` of the linear layer, whose outputs are the logits. Read-only copies, of the `dtype` that
+        the fit had.
+    {attributes}
+    n_outputs_ : int
+        Number of outputs: 1 for two classes, otherwise one for each class or label.
+
+    See Also
+    --------
+    GRURegressor : The same for numbers.
+    grulearn.load : Read an estimator that `save` has written.
+
+    Notes
+    -----
+    With two classes the network has one output, the logit of the second; with more, one logit for each class,
+    and the probabilities are their softmax; with several labels at once a logit for each label.
+
+    {notes}
+
+    Classes keep their shares in a validation part that is drawn at random, and a class of which there is one
+    sample stays in the training part.
+
+    References
+    ----------
+    {references}
+
+    Examples
+    --------
+    Whether a sequence rises, from sequences of different lengths:
+
+    >>> import numpy as np
+    >>> from grulearn import GRUClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(size=(n, 1)).cumsum(axis=0) for n in rng.integers(3, 20, 300)]
+    >>> y = np.array(["up" if x[-1, 0] > x[0, 0] else "down" for x in X])
+    >>> model = GRUClassifier(16, random_state=0).fit(X[:200], y[:200])
+    >>> model.score(X[200:], y[200:]) > 0.9
+    True
+    >>> model.classes_.tolist(), model.predict_proba(X[200:]).shape
+    (['down', 'up'], (100, 2))
+
+    Texts, letter by letter:
+
+    >>> words = ["banana", "cabana", "bandana", "strength", "rhythm", "length"] * 20
+    >>> model = GRUClassifier(8, tokens="char", random_state=0).fit(words, ["vowels", "consonants"] * 60)
+    >>> model.n_features_in_
+    1
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **GRUParameters._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    classes_: NDArray[Any]
+    _multilabel: bool
+
+    def __init__(
+        self,
+        hidden_size: int = 32,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        reset_after: bool = True,
+        bias: bool = True,
+        pooling: str = "last",
+        target: str = "value",
+        class_weight: Any = None,
+        standardize: bool = True,
+        missing: str = "error",
+        categorical_features: Any = None,
+        tokens: str | None = None,
+        init: str = "auto",
+        learning_rate_init: float = 3e-3,
+        weight_decay: float = 0.0,
+        batch_size: int | str = "auto",
+        bptt: int | None = None,
+        max_iter: int = 200,
+        max_seconds: float | None = None,
+        clip_norm: float | None = 1.0,
+        early_stopping: bool = True,
+        validation: str = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: float = 20,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        dtype: str = "float32",
+        checkpoint_steps: int | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            reset_after=reset_after,
+            bias=bias,
+            pooling=pooling,
+            target=target,
+            standardize=standardize,
+            missing=missing,
+            categorical_features=categorical_features,
+            tokens=tokens,
+            init=init,
+            learning_rate_init=learning_rate_init,
+            weight_decay=weight_decay,
+            batch_size=batch_size,
+            bptt=bptt,
+            max_iter=max_iter,
+            max_seconds=max_seconds,
+            clip_norm=clip_norm,
+            early_stopping=early_stopping,
+            validation=validation,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            dtype=dtype,
+            checkpoint_steps=checkpoint_steps,
+            n_jobs=n_jobs,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.class_weight = class_weight
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one epoch on these samples, from where the network and Adam's state are.
+
+        The first call fits the scaling and draws the weights; later ones keep the scaling. Nothing is held
+        out.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`. A first call needs two samples, later ones take one.
+        classes : array-like of shape (n_classes,), optional
+            All labels that there will be. Needed in the first call, may be left out later.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter, `X` or `y` is not usable; the message names the place.
+        """
+        continuing = self.__sklearn_is_fitted__()
+        if not continuing and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        if continuing and classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes={classes!r} is not the same as on the last call to partial_fit, "
+                f"which had {self.classes_!r}"
+            )
+        request = Request(
+            sample_weight=sample_weight, classes=classes, continuing=continuing, whole_fit=False
+        )
+        self._run(X, y, request)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Predict labels.
+
+        Parameters
+        ----------
+        {X}
+
+        Returns
+        -------
+        ndarray, shape (N,), or (N, K) of 0 and 1 with several labels at once
+            The most probable label. With ``target="sequence"`` an array of shape (N, T) if `X` was an array,
+            otherwise a list of N arrays of shape (T_i,).
+
+        Raises
+        ------
+        {predict_raises}
+        """
+        inputs, outputs = self._network_outputs(X)
+        return self._in_shape(self._labels_of(outputs), inputs)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Predict the probabilities of the classes.
+
+        Parameters
+        ----------
+        {X}
+
+        Returns
+        -------
+        ndarray of float64, shape (N, n_classes)
+            In the order of `classes_`. With several labels at once the probability of each label. With
+            ``target="sequence"`` an array of shape (N, T, n_classes) if `X` was an array, otherwise a list of
+            N arrays of shape (T_i, n_classes).
+
+        Raises
+        ------
+        {predict_raises}
+        """
+        inputs, outputs = self._network_outputs(X)
+        return self._in_shape(self._probabilities(outputs), inputs)
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Predict the logarithms of what `predict_proba` predicts.
+
+        Parameters
+        ----------
+        {X}
+
+        Returns
+        -------
+        Like `predict_proba`; minus infinity for a probability of 0.
+
+        Raises
+        ------
+        {predict_raises}
+        """
+        inputs, outputs = self._network_outputs(X)
+        with np.errstate(divide="ignore"):
+            return self._in_shape(np.log(self._probabilities(outputs)), inputs)
+
+    def decision_function(self, X: Any) -> Any:
+        """Return the network's outputs, the logits.
+
+        Parameters
+        ----------
+        {X}
+
+        Returns
+        -------
+        ndarray of float64, shape (N,) for two classes, otherwise (N, n_classes)
+            Of two classes the logit of the second: the second is predicted where it is greater than 0. With
+            ``target="sequence"`` for each step, as in `predict`.
+
+        Raises
+        ------
+        {predict_raises}
+        """
+        inputs, outputs = self._network_outputs(X)
+        logits = outputs.astype(np.float64)
+        return self._in_shape(logits[:, 0] if self._is_binary() else logits, inputs)
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy of the predictions.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`. With ``target="sequence"`` it is taken over all steps that have a label. With several
+            labels at once a prediction counts as right if all of them are.
+
+        Returns
+        -------
+        float
+            The share of right predictions.
+        """
+        check_is_fitted(self)
+        if self._engine.spec.head.target == "value":
+            return float(super().score(X, y, sample_weight))
+        inputs = read_inputs(self, X, reset=False)
+        labels = read_step_labels(self, y, inputs.data)
+        index = Targets(labels.values, labels.starts, labels.lengths).row_index()
+        known = labels.known[index]
+        predicted = self._labels_of(self._network_outputs(inputs.data)[1])
+        weights = None if sample_weight is None else np.repeat(np.asarray(sample_weight), inputs.data.lengths)
+        return float(
+            accuracy_score(
+                labels.values[index][known],
+                predicted[known],
+                sample_weight=None if weights is None else weights[known],
+            )
+        )
+
+    def _probabilities(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
+        values = self._engine.decode(outputs)
+        return np.column_stack([1.0 - values, values]) if self._is_binary() else values
+
+    def _labels_of(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        if self._multilabel:
+            return (outputs > 0).astype(np.int64)
+        best = outputs[:, 0] > 0 if self._is_binary() else outputs.argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[best.astype(np.int64)]
+        return labels
+
+    def _is_binary(self) -> bool:
+        return not self._multilabel and len(self.classes_) == 2
+
+    # What the targets mean to a fit.
+
+    def _read_targets(self, y: Any, inputs: Inputs, *, what: str, request: Request) -> Targets:
+        if self.target == "sequence":
+            labels = read_step_labels(self, y, inputs.data)
+        else:
+            labels = read_labels(self, y, inputs.shape)
+        if not request.continuing and what == "y":
+            self._note_classes(labels, request)
+        if labels.multilabel != self._multilabel:
+            raise ValueError(
+                f"{what} has {'several labels' if labels.multilabel else 'one label'} for each sample, but "
+                f"training had {'several' if self._multilabel else 'one'}"
+            )
+        return encode_labels(labels, self.classes_, what)
+
+    def _note_classes(self, labels: Labels, request: Request) -> None:
+        self._multilabel = labels.multilabel
+        self.classes_ = find_classes(labels) if request.classes is None else np.unique(request.classes)
+        self.n_outputs_ = 1 if self._is_binary() else len(self.classes_)
+
+    def _head(self) -> HeadSpec:
+        binary = self._multilabel or self._is_binary()
+        return HeadSpec(self.n_outputs_, "binary_cross_entropy" if binary else "cross_entropy", self.target)
+
+    def _fit_target_scaling(self, targets: Targets, weights: NDArray[np.float64] | None) -> TargetScaling:
+        return TargetScaling.identity(self.n_outputs_)
+
+    def _scale_targets(self, targets: Targets) -> Targets:
+        if self._is_binary():
+            values = np.where(targets.values < 0, np.nan, targets.values)[:, np.newaxis]
+            return targets.with_values(np.ascontiguousarray(values, dtype=self.dtype))
+        if self._multilabel:
+            return targets.with_values(np.ascontiguousarray(targets.values, dtype=self.dtype))
+        return targets
+
+    def _strata(self, targets: Targets) -> NDArray[Any] | None:
+        return None if self._multilabel or targets.per_step else targets.values
+
+    def _weigh(self, training: Samples, validation: Samples | None) -> tuple[Samples, Samples | None]:
+        if self.class_weight is None:
+            return training, validation
+        if self._multilabel:
+            raise ValueError(
+                "class_weight: with several labels at once a sample has no one class; use sample_weight"
+            )
+        of_class = self._class_weights(training)
+        return self._weighted(training, of_class), validation and self._weighted(validation, of_class)
+
+    def _class_weights(self, training: Samples) -> NDArray[np.float64]:
+        """Return a weight for each class; 0 for one that the training part lacks, if "balanced"."""
+        codes = self._class_numbers(training.targets.stacked())
+        present = np.unique(codes[codes >= 0])
+        known = self.class_weight
+        if isinstance(known, dict):
+            unknown = [label for label in known if label not in self.classes_.tolist()]
+            if unknown:
+                raise ValueError(
+                    f"class_weight: {unknown[0]!r} is none of the classes {self.classes_.tolist()}"
+                )
+            known = {i: known.get(label, 1.0) for i, label in enumerate(self.classes_.tolist())}
+        weights = np.zeros(len(self.classes_))
+        weights[present] = compute_class_weight(known, classes=present, y=codes[codes >= 0])
+        return weights
+
+    def _weighted(self, samples: Samples, of_class: NDArray[np.float64]) -> Samples:
+        codes = self._class_numbers(samples.targets.values)
+        of_row = np.where(codes >= 0, of_class[codes], 0.0)
+        if samples.targets.per_step:
+            before = 1.0 if samples.row_weights is None else samples.row_weights
+            return replace(samples, row_weights=before * of_row)
+        return replace(samples, weights=of_row if samples.weights is None else samples.weights * of_row)
+
+    def _class_numbers(self, values: NDArray[Any]) -> NDArray[np.int64]:
+        if not self._is_binary():
+            return values
+        return np.where(np.isnan(values[:, 0]), -1, values[:, 0]).astype(np.int64)
+
+    def _note_validation(self, validation: Samples | None) -> None:
+        pass
+
+    def _target_state(self) -> dict[str, Any]:
+        return {
+            "classes": self.classes_.tolist(),
+            "kind": _kind(self.classes_),
+            "multilabel": self._multilabel,
+        }
+
+    def _set_target_state(self, state: dict[str, Any]) -> None:
+        self.classes_ = np.array(state["classes"], dtype=_DTYPES[state["kind"]])
+        self._multilabel = bool(state["multilabel"])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+_DTYPES = {"str": object, "bool": np.bool_, "int": np.int64, "float": np.float64}
+
+
+def _kind(classes: NDArray[Any]) -> str:
+    return {"b": "bool", "i": "int", "u": "int", "f": "float"}.get(classes.dtype.kind, "str")
