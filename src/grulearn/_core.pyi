@@ -3,7 +3,7 @@ The native core: GRU networks, their gradients and their training, in float32 an
 """
 
 from collections.abc import Sequence
-from typing import Annotated, overload
+from typing import Annotated, Any, overload
 
 import numpy
 from numpy.typing import NDArray
@@ -117,6 +117,85 @@ class Network64:
         """
         The head's outputs, (N, O); with target="sequence" (sum of lengths, O), sequence after sequence.
         """
+
+class Stream:
+    """
+    Streams of a network with a head, each advanced step by step.
+
+    mean and scale (F,) are those of the features, target_mean and target_scale (K,) as in `decode`. The
+    network's parameters must not change.
+    """
+
+    def __init__(self, network: Network, n_streams: int, *, mean: Sequence[float], scale: Sequence[float], loss: str, quantiles: Sequence[float] = [], target_mean: Sequence[float] = [], target_scale: Sequence[float] = [], n_jobs: int = 1) -> None: ...
+
+    def step(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        One step: x (F,) for the only stream or the one with number `streams`, or (n, F) for all or those whose
+        different numbers `streams` (n,) has. Returns a prediction for each target; float64, (n, K), (K,), (n,) or a float.
+        None, and nothing has changed, if an array needs converting or something is wrong.
+        """
+
+    def step_values(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        `step` that returns everything that was decoded: (n, O), (O,), (n,) or a float.
+        """
+
+    def step_probabilities(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        `step` that returns the probability of each class, (n, C) or (C,): of a single output p, 1 - p and p.
+        """
+
+    def step_decisions(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        `step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where an
+        output is positive, else 0: (n, K), (K,), (n,) or an int.
+        """
+
+    def reset(self, streams: Sequence[int] | None = None) -> None:
+        """Puts streams (None: all) back to their beginning."""
+
+    def state(self) -> dict[str, Any]:
+        """Copies of the arrays that are carried from one step to the next."""
+
+    def set_state(self, arrays: dict[str, Any]) -> None:
+        """Goes on from arrays of the dtypes and shapes of `state`."""
+
+class Stream64:
+    """`Stream` of a network in float64."""
+
+    def __init__(self, network: Network64, n_streams: int, *, mean: Sequence[float], scale: Sequence[float], loss: str, quantiles: Sequence[float] = [], target_mean: Sequence[float] = [], target_scale: Sequence[float] = [], n_jobs: int = 1) -> None: ...
+
+    def step(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        One step: x (F,) for the only stream or the one with number `streams`, or (n, F) for all or those whose
+        different numbers `streams` (n,) has. Returns a prediction for each target; float64, (n, K), (K,), (n,) or a float.
+        None, and nothing has changed, if an array needs converting or something is wrong.
+        """
+
+    def step_values(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        `step` that returns everything that was decoded: (n, O), (O,), (n,) or a float.
+        """
+
+    def step_probabilities(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        `step` that returns the probability of each class, (n, C) or (C,): of a single output p, 1 - p and p.
+        """
+
+    def step_decisions(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        `step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where an
+        output is positive, else 0: (n, K), (K,), (n,) or an int.
+        """
+
+    def reset(self, streams: Sequence[int] | None = None) -> None:
+        """Puts streams (None: all) back to their beginning."""
+
+    def state(self) -> dict[str, Any]:
+        """Copies of the arrays that are carried from one step to the next."""
+
+    def set_state(self, arrays: dict[str, Any]) -> None:
+        """Goes on from arrays of the dtypes and shapes of `state`."""
 
 class Tape:
     """A forward pass that can be run backward once."""

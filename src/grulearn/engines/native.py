@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grulearn import _core
-from grulearn.engines.protocol import ClassArray, FloatArray, OptimizerOptions, SequenceData, Trainer
+from grulearn.engines.protocol import (
+    ClassArray,
+    EngineStream,
+    FloatArray,
+    OptimizerOptions,
+    SequenceData,
+    Trainer,
+)
 from grulearn.precision import core_classes
 from grulearn.spec import NetworkSpec
 
@@ -74,6 +81,30 @@ class NativeEngine:
             quantiles=head.quantiles or (),
             mean=() if mean is None else mean.tolist(),
             scale=() if scale is None else scale.tolist(),
+        )
+
+    def stream(
+        self,
+        n_streams: int,
+        mean: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        *,
+        target_mean: NDArray[np.float64] | None = None,
+        target_scale: NDArray[np.float64] | None = None,
+        n_jobs: int = 1,
+    ) -> EngineStream:
+        """Return streams of this network, which must not change as long as they are used."""
+        head = self._spec.head
+        return core_classes(self._spec.dtype).stream(
+            self._network,
+            n_streams,
+            mean=mean.tolist(),
+            scale=scale.tolist(),
+            loss=head.loss,
+            quantiles=head.quantiles or (),
+            target_mean=() if target_mean is None else target_mean.tolist(),
+            target_scale=() if target_scale is None else target_scale.tolist(),
+            n_jobs=n_jobs,
         )
 
     def trainer(
