@@ -46,7 +46,7 @@ def fit(data: Sequences, missing: str, *, standardize: bool = True, **options) -
 
 
 def paper_gaps(times: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """Equation 3 of Che et al. (2018), step by step, for one sequence."""
+    """The interval of Che et al. (2018), added up step by step, for one sequence."""
     gaps = np.zeros(observed.shape)
     for t in range(1, len(times)):
         for d in range(observed.shape[1]):
