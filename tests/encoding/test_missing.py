@@ -410,6 +410,8 @@ def test_damaged_parts_are_refused() -> None:
     for name, value in [("fill", np.zeros(2)), ("scale", np.zeros(3)), ("fill", np.full(3, NAN))]:
         with pytest.raises(ValueError, match="expected one|must be finite"):
             InputEncoding.from_parts({**arrays, name: value}, state)
+    with pytest.raises(ValueError, match="a mean is NaN"):
+        InputEncoding.from_parts({**arrays, "mean": np.full(3, NAN)}, {})
     with pytest.raises(KeyError):
         InputEncoding.from_parts({}, state)
 
