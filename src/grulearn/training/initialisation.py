@@ -94,7 +94,7 @@ def draw_weights(
 def _draw_input(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
     if name.startswith("input.embedding_"):
         table = rng.normal(0.0, 1.0 / np.sqrt(shape[1]), shape)
-        table[0] = 0.0
+        table[:2] = 0.0
         return table
     if name == "decay.input_weight":
         return np.full(shape, _FAST_DECAY)
