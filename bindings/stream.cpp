@@ -298,8 +298,7 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
                  .c_str())
         .def("step_values", &step<Real, Wanted::values>, "x"_a.none(), "streams"_a.none(), "out"_a.none(),
              "`step` that returns everything that was decoded: (n, O), (O,), (n,) or a float.")
-        .def("step_probabilities", &step<Real, Wanted::probabilities>, "x"_a.none(), "streams"_a.none(),
-             "out"_a.none(),
+        .def("step_probabilities", &step<Real, Wanted::probabilities>, "x"_a.none(), "streams"_a.none(), "out"_a.none(),
              "`step` that returns the probability of each class, (n, C) or (C,): of a single output p, 1 - p and p.")
         .def("step_decisions", &step<Real, Wanted::decisions>, "x"_a.none(), "streams"_a.none(), "out"_a.none(),
              "`step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where an\n"

@@ -21,8 +21,10 @@ from grulearn.estimators._inputs import Inputs, read_inputs
 from grulearn.estimators._labels import Labels, encode_labels, find_classes, read_labels, read_step_labels
 from grulearn.estimators._parameters import GRUParameters
 from grulearn.estimators._samples import Samples
+from grulearn.estimators._streams import stream_parts
 from grulearn.estimators._targets import Targets
 from grulearn.spec import HeadSpec
+from grulearn.streaming import ClassifierStream
 
 __all__ = ["GRUClassifier"]
 
@@ -306,6 +308,36 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         inputs, outputs = self._network_outputs(X)
         logits = outputs.astype(np.float64)
         return self._in_shape(logits[:, 0] if self._is_binary() else logits, inputs)
+
+    def stream(self, n_streams: int = 1) -> ClassifierStream:
+        """Return streams, for sequences that arrive step by step.
+
+        Parameters
+        ----------
+        {n_streams}
+
+        Returns
+        -------
+        ClassifierStream
+            Its `step` and `step_proba` give what `predict` and `predict_proba` would for the steps so far, to
+            the bit.
+
+        Raises
+        ------
+        {stream_raises}
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRUClassifier
+        >>> X = np.random.default_rng(0).normal(size=(60, 8, 2))
+        >>> y = np.where(X[:, :, 0].sum(axis=1) > 0, "up", "down")
+        >>> stream = GRUClassifier(8, max_iter=3, random_state=0).fit(X, y).stream()
+        >>> label, probabilities = stream.step(X[0, 0]), stream.step_proba(X[0, 1])
+        >>> label in ("up", "down"), probabilities.shape, stream.n_steps
+        (True, (2,), array([2]))
+        """
+        return ClassifierStream(self.classes_, **stream_parts(self, n_streams), multilabel=self._multilabel)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy of the predictions.

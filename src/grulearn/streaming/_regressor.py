@@ -23,7 +23,7 @@ class RegressorStream(Stream):
     >>> model = GRURegressor(4, max_iter=2, random_state=0).fit(X, X.sum((1, 2)))
     >>> stream = model.stream()
     >>> so_far = [stream.step(x_t) for x_t in X[0]]
-    >>> so_far[-1] == model.predict(X[:1])[0]
+    >>> so_far[-1] == float(model.predict(X[:1])[0])
     True
     >>> stream.n_steps
     array([6])
