@@ -71,6 +71,7 @@ class Streaming:
             self.network,
             self.n if n_streams is None else n_streams,
             mean=self.mean.tolist(),
+            fill=[0.0] * len(self.mean),
             scale=self.scale.tolist(),
             target_mean=self.target_mean,
             target_scale=self.target_scale,
@@ -404,9 +405,10 @@ def test_streams_that_cannot_be_are_refused(streaming, build_network):
     with pytest.raises(ValueError, match="n_jobs must be at least 1, got 0"):
         case.open(n_jobs=0)
     case.mean = case.mean[:2]
-    with pytest.raises(ValueError, match="one value for each of the 3 features, got 2 and 3"):
+    with pytest.raises(ValueError, match="one value for each feature, got 2, 3 and 2"):
         case.open()
-    options: dict[str, Any] = {"mean": [0.0] * 3, "scale": [1.0] * 3, "loss": "squared_error"}
+    options: dict[str, Any] = {"mean": [0.0] * 3, "scale": [1.0] * 3, "fill": [0.0] * 3}
+    options["loss"] = "squared_error"
     with pytest.raises(ValueError, match="the network's output_size is 0"):
         _core.Stream(build_network(3, CellSpec(5)), 1, **options)
     with pytest.raises(ValueError, match="mean must have 1 value"):
@@ -415,6 +417,6 @@ def test_streams_that_cannot_be_are_refused(streaming, build_network):
 
 def test_streams_keep_their_network(build_network):
     network = build_network(3, CellSpec(5), output_size=1)
-    streams = _core.Stream(network, 1, mean=[0.0] * 3, scale=[1.0] * 3, loss="squared_error")
+    streams = _core.Stream(network, 1, mean=[0.0] * 3, scale=[1.0] * 3, fill=[0.0] * 3, loss="squared_error")
     del network
     assert streams.step(np.ones(3), None, None) == 0.0

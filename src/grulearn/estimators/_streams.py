@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from grulearn.estimators._inputs import feature_names
 from grulearn.threads import resolve_n_jobs
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def stream_parts(estimator: BaseGRU, n_streams: int) -> dict[str, Any]:
         "engine": estimator._engine,
         "encoding": estimator._encoding,
         "n_streams": _check_number(n_streams),
-        "feature_names": feature_names(estimator),
+        "columns": estimator._columns,
         "n_jobs": resolve_n_jobs(estimator.n_jobs),
     }
 
