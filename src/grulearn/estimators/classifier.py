@@ -19,7 +19,9 @@ from grulearn.estimators._intervals import no_scores
 from grulearn.estimators._labels import read_step_labels
 from grulearn.estimators._learns_labels import LearnsLabels
 from grulearn.estimators._parameters import GRUParameters
+from grulearn.estimators._streams import stream_parts
 from grulearn.estimators._targets import Targets
+from grulearn.streaming import ClassifierStream
 
 __all__ = ["GRUClassifier"]
 
@@ -383,6 +385,36 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
             raise no_scores(type(self).__name__, "predict_set")
         sets = self._scores.sets(self._probabilities(self._engine, outputs), coverage)
         return self._in_shape(sets, inputs)
+
+    def stream(self, n_streams: int = 1) -> ClassifierStream:
+        """Return streams, for sequences that arrive step by step.
+
+        Parameters
+        ----------
+        {n_streams}
+
+        Returns
+        -------
+        ClassifierStream
+            Its `step` and `step_proba` give what `predict` and `predict_proba` would for the steps so far, to
+            the bit.
+
+        Raises
+        ------
+        {stream_raises}
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRUClassifier
+        >>> X = np.random.default_rng(0).normal(size=(60, 8, 2))
+        >>> y = np.where(X[:, :, 0].sum(axis=1) > 0, "up", "down")
+        >>> stream = GRUClassifier(8, max_iter=3, random_state=0).fit(X, y).stream()
+        >>> label, probabilities = stream.step(X[0, 0]), stream.step_proba(X[0, 1])
+        >>> label in ("up", "down"), probabilities.shape, stream.n_steps
+        (True, (2,), array([2]))
+        """
+        return ClassifierStream(self.classes_, **stream_parts(self, n_streams), multilabel=self._multilabel)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy of the predictions.

@@ -18,9 +18,11 @@ from grulearn.estimators._frames import prediction_frame
 from grulearn.estimators._inputs import read_inputs
 from grulearn.estimators._learns_numbers import LearnsNumbers
 from grulearn.estimators._parameters import GRUParameters
+from grulearn.estimators._streams import stream_parts
 from grulearn.estimators._targets import (
     read_step_targets,
 )
+from grulearn.streaming import RegressorStream
 
 __all__ = ["GRURegressor"]
 
@@ -381,6 +383,36 @@ default="squared_error"
         inputs, outputs = self._network_outputs(X)
         lower, upper = self._intervals(outputs, coverage)
         return self._shaped(lower, inputs), self._shaped(upper, inputs)
+
+    def stream(self, n_streams: int = 1) -> RegressorStream:
+        """Return streams, for sequences that arrive step by step.
+
+        Parameters
+        ----------
+        {n_streams}
+
+        Returns
+        -------
+        RegressorStream
+            Its `step` predicts what `predict` would for the steps so far, to the bit.
+
+        Raises
+        ------
+        {stream_raises}
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRURegressor
+        >>> X = np.random.default_rng(0).normal(size=(50, 8, 2))
+        >>> model = GRURegressor(8, max_iter=3, random_state=0).fit(X, X.sum(axis=(1, 2)))
+        >>> stream = model.stream()
+        >>> for x_t in X[0]:
+        ...     prediction = stream.step(x_t)
+        >>> prediction == float(model.predict(X[:1])[0])
+        True
+        """
+        return RegressorStream(**stream_parts(self, n_streams), target_scaling=self._target_scaling)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the coefficient of determination R^2 of the predictions.
