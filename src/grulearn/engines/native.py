@@ -43,6 +43,8 @@ class NativeEngine:
             output_size=spec.head.n_outputs,
             pool=spec.pool.kind,
             target=spec.head.target,
+            categorical=spec.input.categorical,
+            decay=spec.input.decay,
         )
 
     @property
@@ -65,7 +67,10 @@ class NativeEngine:
 
     def predict(self, data: SequenceData, n_jobs: int = 1) -> FloatArray:
         """Return the head's outputs for N sequences, shape (N, O) or (sum of lengths, O)."""
-        return self._network.predict(data.rows, data.starts, data.lengths, n_jobs)
+        return self._network.predict(data.rows, data.starts, data.lengths, n_jobs, self._codes(data))
+
+    def _codes(self, data: SequenceData) -> NDArray[np.int32] | None:
+        return data.codes if self._spec.input.categorical else None
 
     def decode(
         self,
@@ -136,6 +141,7 @@ class NativeEngine:
             weight_decay=options.weight_decay,
             clip_norm=0.0 if options.clip_norm is None else options.clip_norm,
             checkpoint_steps=0 if options.checkpoint_steps is None else options.checkpoint_steps,
+            codes=self._codes(data),
         )
 
     # The core's objects cannot be pickled; the specification and the weights say everything.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grulearn.training.cross_stopping import CrossStopping
+from grulearn.training.cross_stopping import CrossStopping, halves
 from grulearn.training.initialisation import draw_weights
 from grulearn.training.loop import EpochReport, LoopOptions, Outcome, train
 from grulearn.training.losses import HeldOutLoss, loss_floor, mean_loss, naive_loss
@@ -16,6 +16,7 @@ __all__ = [
     "Outcome",
     "Split",
     "draw_weights",
+    "halves",
     "hold_out",
     "loss_floor",
     "mean_loss",
