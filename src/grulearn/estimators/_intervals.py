@@ -82,8 +82,9 @@ def label_scores(
 def no_scores(name: str, method: str) -> ValueError:
     """Return the error for a call that needs held-out scores where there are none."""
     return ValueError(
-        f"{method} needs held-out data, and this {name} has seen none: fit with early_stopping=True, give "
-        "X_val and y_val to fit, or call calibrate(X, y) with data that training has not seen"
+        f"{method} needs held-out sequences, at least two, and this {name} has none: fit with "
+        "early_stopping=True, give X_val and y_val to fit, or call calibrate(X, y) with data that training "
+        "has not seen"
     )
 
 

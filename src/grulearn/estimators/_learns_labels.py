@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.class_weight import compute_class_weight
 
 from grulearn.encoding import TargetScaling
 from grulearn.engines import Engine, FloatArray
@@ -106,19 +105,22 @@ class LearnsLabels(BaseGRU):
         return self._weighted(training, of_class), validation and self._weighted(validation, of_class)
 
     def _class_weights(self, training: Samples) -> NDArray[np.float64]:
-        """Return a weight for each class; 0 for one that the training part lacks, if "balanced"."""
+        """Return a weight for each class; 0 for one that the training part lacks."""
         codes = self._class_numbers(training.targets.stacked())
-        present = np.unique(codes[codes >= 0])
-        known = self.class_weight
-        if isinstance(known, dict):
-            unknown = [label for label in known if label not in self.classes_.tolist()]
-            if unknown:
-                raise ValueError(
-                    f"class_weight: {unknown[0]!r} is none of the classes {self.classes_.tolist()}"
-                )
-            known = {i: known.get(label, 1.0) for i, label in enumerate(self.classes_.tolist())}
+        known, row_weights = codes >= 0, training.stacked_weights()
+        row_weights = None if row_weights is None else row_weights[known]
+        totals = np.bincount(codes[known], row_weights, minlength=len(self.classes_))
+        present = totals > 0
         weights = np.zeros(len(self.classes_))
-        weights[present] = compute_class_weight(known, classes=present, y=codes[codes >= 0])
+        if isinstance(self.class_weight, dict):
+            labels = self.classes_.tolist()
+            unknown = [label for label in self.class_weight if label not in labels]
+            if unknown:
+                raise ValueError(f"class_weight: {unknown[0]!r} is none of the classes {labels}")
+            weights[present] = np.array([self.class_weight.get(label, 1.0) for label in labels])[present]
+        else:
+            # scikit-learn's "balanced"; a sample of weight 2 counts as two do.
+            weights[present] = totals.sum() / (np.count_nonzero(present) * totals[present])
         return weights
 
     def _weighted(self, samples: Samples, of_class: NDArray[np.float64]) -> Samples:
