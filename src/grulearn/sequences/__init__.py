@@ -12,6 +12,5 @@ from grulearn.sequences._reading import as_sequences
 from grulearn.sequences._schema import Schema
 from grulearn.sequences._sequences import Sequences
 from grulearn.sequences._values import is_missing
-from grulearn.sequences._values import is_missing
 
 __all__ = ["Schema", "Sequences", "as_sequences", "is_missing"]
