@@ -26,6 +26,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_exported_names():
     assert sorted(grulearn.__all__) == [
         "GRU",
+        "GRUClassifier",
         "GRURegressor",
         "LossCurveDisplay",
         "ModelFileError",
@@ -33,6 +34,7 @@ def test_exported_names():
         "__version__",
         "datasets",
         "equations",
+        "inspection",
         "load",
     ]
     assert dir(grulearn) == sorted(grulearn.__all__)

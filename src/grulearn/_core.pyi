@@ -265,20 +265,23 @@ class Trainer:
     cross_entropy targets are int64 class numbers (N,) or (M,), where -1 does not count with
     target="sequence". sample_weight (N,), step_weight (M,). weight_decay is decoupled and leaves biases
     and the input's weights alone; clip_norm bounds the global norm of the gradient, 0: no bound.
+    bptt: gradients pass through so many steps at most, 0: all; longer sequences are taken in segments, with
+    the state carried from each to the next.
     """
 
-    def __init__(self, network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> None: ...
+    def __init__(self, network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None, bptt: int = 0) -> None: ...
 
     def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
-        One step for every batch of `order` (None: the sequences as they stand). Returns the mean loss of each
-        batch before its step; 0 where nothing counts. Ctrl-C raises KeyboardInterrupt between two batches.
+        One step for every batch of `order` (None: the sequences as they stand), with bptt and
+        target="sequence" for every segment of its batches. Returns the mean loss before each step; 0 where
+        nothing counts. Ctrl-C raises KeyboardInterrupt between two batches or segments.
         """
 
     @property
     def batch_weights(self) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
-        The weights that the losses of the latest run_epoch are means over, (n_batches,).
+        The weights that the losses of the latest run_epoch are means over, (n_updates,).
         """
 
     def accumulate(self, batch: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[float, float]:
@@ -308,18 +311,19 @@ class Trainer:
 class Trainer64:
     """`Trainer` in float64."""
 
-    def __init__(self, network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> None: ...
+    def __init__(self, network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None, bptt: int = 0) -> None: ...
 
     def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
-        One step for every batch of `order` (None: the sequences as they stand). Returns the mean loss of each
-        batch before its step; 0 where nothing counts. Ctrl-C raises KeyboardInterrupt between two batches.
+        One step for every batch of `order` (None: the sequences as they stand), with bptt and
+        target="sequence" for every segment of its batches. Returns the mean loss before each step; 0 where
+        nothing counts. Ctrl-C raises KeyboardInterrupt between two batches or segments.
         """
 
     @property
     def batch_weights(self) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
-        The weights that the losses of the latest run_epoch are means over, (n_batches,).
+        The weights that the losses of the latest run_epoch are means over, (n_updates,).
         """
 
     def accumulate(self, batch: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[float, float]:

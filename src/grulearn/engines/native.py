@@ -144,6 +144,7 @@ class NativeEngine:
             clip_norm=0.0 if options.clip_norm is None else options.clip_norm,
             checkpoint_steps=0 if options.checkpoint_steps is None else options.checkpoint_steps,
             codes=self._codes(data),
+            bptt=0 if options.bptt is None else options.bptt,
         )
 
     # The core's objects cannot be pickled; the specification and the weights say everything.

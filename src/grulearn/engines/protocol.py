@@ -66,6 +66,13 @@ class OptimizerOptions:
     checkpoint_steps : int or None, default=None
         Keep the gates of at most this many steps for the backward pass, and recompute the others there;
         None keeps all. It changes memory and time, and no bit of the results.
+    bptt : int or None, default=None
+        Truncated backpropagation through time: gradients pass through at most this many steps, and only those are
+        kept. A batch with longer sequences is taken in segments of so many steps, one after another, each from
+        the states that the one before left. With ``target="sequence"`` every segment in which something is
+        labelled makes a step of the optimiser; with ``target="value"`` only the last `bptt` steps of each sequence
+        have a gradient, and a batch makes one step. None, or a number that no sequence exceeds: gradients
+        of whole sequences. For networks in one direction, with pooling "last" or a target for each step.
     """
 
     batch_size: int
@@ -73,6 +80,7 @@ class OptimizerOptions:
     weight_decay: float = 0.0
     clip_norm: float | None = None
     checkpoint_steps: int | None = None
+    bptt: int | None = None
 
 
 class Trainer(Protocol):
@@ -94,19 +102,20 @@ class Trainer(Protocol):
 
         Returns
         -------
-        ndarray of float64, shape (n_batches,)
+        ndarray of float64, shape (n_updates,)
             The mean loss of each batch before its update: the weighted mean over its sequences (or steps) and
-            targets. A batch in which nothing counts is passed over, and has loss 0.
+            targets. A batch in which nothing counts is passed over, and has loss 0. With `bptt` and
+            ``target="sequence"`` the same of each segment of a batch, as many as its longest sequence has.
 
         Raises
         ------
         KeyboardInterrupt
-            Between two batches; the network is usable.
+            Between two batches or segments; the network is usable.
         """
 
     @property
     def batch_weights(self) -> NDArray[np.float64]:
-        """The weights that the losses of the latest `run_epoch` are means over, shape (n_batches,).
+        """The weights that the losses of the latest `run_epoch` are means over, shape (n_updates,).
 
         The mean loss of the epoch is ``losses @ batch_weights / batch_weights.sum()``.
         """
@@ -281,6 +290,7 @@ class Engine(Protocol):
         ------
         ValueError
             If a shape, a target or a weight does not fit; the message names the sequence and the step.
+            If `bptt` does not fit the network.
         """
 
 

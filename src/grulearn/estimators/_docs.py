@@ -177,7 +177,7 @@ prediction.
 The validation part is held out before anything is fitted, the scaling included. ``validation="auto"``
 holds out whole groups where `groups` are given to `fit`, or where several sequences have one id, as
 windows over logs do; of windows over few logs the last in time, and no window that shares steps with
-them is trained on; of fewer than three sequences with a target for each step the last steps of each;
+them is trained on; of fewer than five sequences with a target for each step the last steps of each;
 otherwise samples drawn at random. "random", "group" and "last" say which it must be;
 "last" with a target for each step holds out the last steps of each sequence.
 """,

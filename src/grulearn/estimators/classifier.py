@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
-from grulearn.encoding import TargetScaling
-from grulearn.estimators._base import BaseGRU
 from grulearn.estimators._docs import share_docs
 from grulearn.estimators._fitting import Request
-from grulearn.estimators._inputs import Inputs, read_inputs
-from grulearn.estimators._labels import Labels, encode_labels, find_classes, read_labels, read_step_labels
+from grulearn.estimators._frames import prediction_frame
+from grulearn.estimators._inputs import read_inputs
+from grulearn.estimators._intervals import no_scores
+from grulearn.estimators._labels import read_step_labels
+from grulearn.estimators._learns_labels import LearnsLabels
 from grulearn.estimators._parameters import GRUParameters
-from grulearn.estimators._samples import Samples
 from grulearn.estimators._streams import stream_parts
 from grulearn.estimators._targets import Targets
-from grulearn.spec import HeadSpec
 from grulearn.streaming import ClassifierStream
 
 __all__ = ["GRUClassifier"]
 
 
 @share_docs
-class GRUClassifier(ClassifierMixin, BaseGRU):
+class GRUClassifier(ClassifierMixin, LearnsLabels):
     """Classification with gated recurrent units and a linear layer on their states.
 
     It takes the same data as :class:`GRURegressor`: tables, arrays of sequences, lists of sequences of
@@ -113,9 +110,6 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         **GRUParameters._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
-
-    classes_: NDArray[Any]
-    _multilabel: bool
 
     def __init__(
         self,
@@ -267,7 +261,41 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         {predict_raises}
         """
         inputs, outputs = self._network_outputs(X)
-        return self._in_shape(self._probabilities(outputs), inputs)
+        return self._in_shape(self._probabilities(self._engine, outputs), inputs)
+
+    def predict_frame(self, X: Any, *, backend: str = "pandas") -> Any:
+        """Predict labels and probabilities, as a dataframe with the ids and times of the sequences.
+
+        Parameters
+        ----------
+        {X}
+        backend : {"pandas", "polars", "pyarrow"}, default="pandas"
+            The dataframe's make.
+
+        Returns
+        -------
+        dataframe
+            A row for each sequence, or with ``target="sequence"`` for each step: the id and the time (of the
+            last step) if `X` has them; the label as "predicted", or "predicted_" and the name of the target;
+            and "probability_" with each class behind it.
+
+        Raises
+        ------
+        {predict_raises}
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRUClassifier, Sequences
+        >>> ids = [f"m{i}" for i in range(20)]
+        >>> X = Sequences(np.arange(40.0)[:, None], range(0, 40, 2), [2] * 20, ids=ids)
+        >>> model = GRUClassifier(4, max_iter=2, random_state=0).fit(X, ["low"] * 10 + ["high"] * 10)
+        >>> model.predict_frame(X).columns.tolist()
+        ['id', 'predicted', 'probability_high', 'probability_low']
+        """
+        inputs, outputs = self._network_outputs(X)
+        per_step = self._engine.spec.head.target == "sequence"
+        return prediction_frame(inputs.data, self._columns(outputs), per_step=per_step, backend=backend)
 
     def predict_log_proba(self, X: Any) -> Any:
         """Predict the logarithms of what `predict_proba` predicts.
@@ -286,7 +314,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         """
         inputs, outputs = self._network_outputs(X)
         with np.errstate(divide="ignore"):
-            return self._in_shape(np.log(self._probabilities(outputs)), inputs)
+            return self._in_shape(np.log(self._probabilities(self._engine, outputs)), inputs)
 
     def decision_function(self, X: Any) -> Any:
         """Return the network's outputs, the logits.
@@ -308,6 +336,55 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         inputs, outputs = self._network_outputs(X)
         logits = outputs.astype(np.float64)
         return self._in_shape(logits[:, 0] if self._is_binary() else logits, inputs)
+
+    def predict_set(self, X: Any, coverage: float = 0.9) -> Any:
+        """Predict which labels are possible, so that the true one is among them with a given probability.
+
+        A label is possible if its probability is not smaller than those that held-out data had for their
+        labels: the validation part, or the data given to `calibrate`. This is split-conformal prediction with
+        the smallest sets [5]_. If a new sequence and the n held-out ones are exchangeable, as independent
+        sequences of one source are, its label is in its set with a probability of at least `coverage`,
+        whatever the network and the distribution. It is the probability over all sequences together, not for
+        each class; :mod:`grulearn.estimators.conformal` says more.
+
+        Parameters
+        ----------
+        {X}
+        coverage : float, default=0.9
+            Between 0 and 1.
+
+        Returns
+        -------
+        ndarray of bool, shape (N, n_classes), or (N, K, 2) with several labels at once
+            In the order of `classes_`; the predicted label is always in. With several labels at once
+            ``[i, k, 0]`` says whether label k may be absent, ``[i, k, 1]`` whether it may be there. With
+            ``target="sequence"`` for each step, as in `predict`.
+
+        Raises
+        ------
+        {predict_raises}
+            If too few sequences were held out for the coverage: at least ``coverage / (1 - coverage)`` are
+            needed, 9 for 0.9.
+
+        References
+        ----------
+        .. [5] M. Sadinle, J. Lei, L. Wasserman (2019), "Least ambiguous set-valued classifiers with bounded
+           error levels", Journal of the American Statistical Association 114.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRUClassifier
+        >>> X = np.random.default_rng(0).normal(size=(300, 5, 1))
+        >>> model = GRUClassifier(8, random_state=0).fit(X[:200], X[:200].sum((1, 2)) > 0)
+        >>> model.predict_set(X[200:], coverage=0.8).shape
+        (100, 2)
+        """
+        inputs, outputs = self._network_outputs(X)
+        if self._scores is None:
+            raise no_scores(type(self).__name__, "predict_set")
+        sets = self._scores.sets(self._probabilities(self._engine, outputs), coverage)
+        return self._in_shape(sets, inputs)
 
     def stream(self, n_streams: int = 1) -> ClassifierStream:
         """Return streams, for sequences that arrive step by step.
@@ -370,120 +447,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
             )
         )
 
-    def _probabilities(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
-        values = self._engine.decode(outputs)
-        return np.column_stack([1.0 - values, values]) if self._is_binary() else values
-
-    def _labels_of(self, outputs: NDArray[Any]) -> NDArray[Any]:
-        if self._multilabel:
-            return (outputs > 0).astype(np.int64)
-        best = outputs[:, 0] > 0 if self._is_binary() else outputs.argmax(axis=1)
-        labels: NDArray[Any] = self.classes_[best.astype(np.int64)]
-        return labels
-
-    def _is_binary(self) -> bool:
-        return not self._multilabel and len(self.classes_) == 2
-
-    # What the targets mean to a fit.
-
-    def _read_targets(self, y: Any, inputs: Inputs, *, what: str, request: Request) -> Targets:
-        if self.target == "sequence":
-            labels = read_step_labels(self, y, inputs.data)
-        else:
-            labels = read_labels(self, y, inputs.shape)
-        if not request.continuing and what == "y":
-            self._note_classes(labels, request)
-        if labels.multilabel != self._multilabel:
-            raise ValueError(
-                f"{what} has {'several labels' if labels.multilabel else 'one label'} for each sample, but "
-                f"training had {'several' if self._multilabel else 'one'}"
-            )
-        return encode_labels(labels, self.classes_, what)
-
-    def _note_classes(self, labels: Labels, request: Request) -> None:
-        self._multilabel = labels.multilabel
-        self.classes_ = find_classes(labels) if request.classes is None else np.unique(request.classes)
-        self.n_outputs_ = 1 if self._is_binary() else len(self.classes_)
-
-    def _head(self) -> HeadSpec:
-        binary = self._multilabel or self._is_binary()
-        return HeadSpec(self.n_outputs_, "binary_cross_entropy" if binary else "cross_entropy", self.target)
-
-    def _fit_target_scaling(self, targets: Targets, weights: NDArray[np.float64] | None) -> TargetScaling:
-        return TargetScaling.identity(self.n_outputs_)
-
-    def _scale_targets(self, targets: Targets) -> Targets:
-        if self._is_binary():
-            values = np.where(targets.values < 0, np.nan, targets.values)[:, np.newaxis]
-            return targets.with_values(np.ascontiguousarray(values, dtype=self.dtype))
-        if self._multilabel:
-            return targets.with_values(np.ascontiguousarray(targets.values, dtype=self.dtype))
-        return targets
-
-    def _strata(self, targets: Targets) -> NDArray[Any] | None:
-        return None if self._multilabel or targets.per_step else targets.values
-
-    def _weigh(self, training: Samples, validation: Samples | None) -> tuple[Samples, Samples | None]:
-        if self.class_weight is None:
-            return training, validation
-        if self._multilabel:
-            raise ValueError(
-                "class_weight: with several labels at once a sample has no one class; use sample_weight"
-            )
-        of_class = self._class_weights(training)
-        return self._weighted(training, of_class), validation and self._weighted(validation, of_class)
-
-    def _class_weights(self, training: Samples) -> NDArray[np.float64]:
-        """Return a weight for each class; 0 for one that the training part lacks, if "balanced"."""
-        codes = self._class_numbers(training.targets.stacked())
-        present = np.unique(codes[codes >= 0])
-        known = self.class_weight
-        if isinstance(known, dict):
-            unknown = [label for label in known if label not in self.classes_.tolist()]
-            if unknown:
-                raise ValueError(
-                    f"class_weight: {unknown[0]!r} is none of the classes {self.classes_.tolist()}"
-                )
-            known = {i: known.get(label, 1.0) for i, label in enumerate(self.classes_.tolist())}
-        weights = np.zeros(len(self.classes_))
-        weights[present] = compute_class_weight(known, classes=present, y=codes[codes >= 0])
-        return weights
-
-    def _weighted(self, samples: Samples, of_class: NDArray[np.float64]) -> Samples:
-        codes = self._class_numbers(samples.targets.values)
-        of_row = np.where(codes >= 0, of_class[codes], 0.0)
-        if samples.targets.per_step:
-            before = 1.0 if samples.row_weights is None else samples.row_weights
-            return replace(samples, row_weights=before * of_row)
-        return replace(samples, weights=of_row if samples.weights is None else samples.weights * of_row)
-
-    def _class_numbers(self, values: NDArray[Any]) -> NDArray[np.int64]:
-        if not self._is_binary():
-            return values
-        return np.where(np.isnan(values[:, 0]), -1, values[:, 0]).astype(np.int64)
-
-    def _note_validation(self, validation: Samples | None) -> None:
-        pass
-
-    def _target_state(self) -> dict[str, Any]:
-        return {
-            "classes": self.classes_.tolist(),
-            "kind": _kind(self.classes_),
-            "multilabel": self._multilabel,
-        }
-
-    def _set_target_state(self, state: dict[str, Any]) -> None:
-        self.classes_ = np.array(state["classes"], dtype=_DTYPES[state["kind"]])
-        self._multilabel = bool(state["multilabel"])
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-_DTYPES = {"str": object, "bool": np.bool_, "int": np.int64, "float": np.float64}
-
-
-def _kind(classes: NDArray[Any]) -> str:
-    return {"b": "bool", "i": "int", "u": "int", "f": "float"}.get(classes.dtype.kind, "str")
