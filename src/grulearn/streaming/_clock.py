@@ -46,11 +46,8 @@ class StepClock:
     def closest(self, dtype: np.dtype[Any] | None) -> np.dtype[Any]:
         """Return `dtype` if times may count that, else what they count now, or might."""
         assert self._gaps is not None
-        if (
-            dtype is not None
-            and (dtype.kind in "mM" or dtype in (np.int64, np.float64))
-            and _kind(dtype) == self._gaps.kind
-        ):
+        known = dtype is not None and (dtype.kind in "mM" or dtype in (np.int64, np.float64))
+        if dtype is not None and known and _kind(dtype) == self._gaps.kind:
             return dtype
         return self.dtype or np.dtype("M8[ns]" if self._gaps.kind == "seconds" else np.float64)
 
@@ -91,8 +88,8 @@ class StepClock:
         kind = self._gaps.kind
         if time is None:
             raise ValueError(
-                f"time is missing: the model was fitted on sequences with times, {_WORDS[kind]}, and the gaps "
-                f"between them are inputs. {UNTOUCHED}"
+                f"time is missing: the model was fitted on sequences with times, {_WORDS[kind]}, and the "
+                f"gaps between them are inputs. {UNTOUCHED}"
             )
         times = _as_times(time)
         if times.shape != shape:

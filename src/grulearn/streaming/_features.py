@@ -96,7 +96,8 @@ class FeatureReader:
         names = self._columns.names or ()
         if names[column] not in (data.schema.features or ()):
             raise ValueError(
-                f"x_t: {self._columns.label(column)} holds strings or categories, expected numbers. {UNTOUCHED}"
+                f"x_t: {self._columns.label(column)} holds strings or categories, expected numbers. "
+                f"{UNTOUCHED}"
             )
         return (data.schema.features or ()).index(names[column])
 
@@ -151,8 +152,8 @@ class FeatureReader:
         if isinstance(value, float) and known.kind != "float":
             if not value.is_integer():
                 raise ValueError(
-                    f"x_t: {self._label(c)} is {value!r}, which is no category; expected a string, an integer "
-                    f"or a boolean. {UNTOUCHED}"
+                    f"x_t: {self._label(c)} is {value!r}, which is no category; expected a string, an "
+                    f"integer or a boolean. {UNTOUCHED}"
                 )
             value = int(value)
         return self._lookup(known, value, c)
@@ -175,10 +176,10 @@ def _is_frame(x_t: Any) -> bool:
 
 def _is_named_series(x_t: Any) -> bool:
     """Tell whether it is a row of a pandas dataframe: a Series whose labels are names."""
-    index = getattr(x_t, "index", None)  # that of a list is a method
-    return (
-        hasattr(x_t, "to_dict") and hasattr(index, "dtype") and all(isinstance(name, str) for name in index)
-    )
+    index: Any = getattr(x_t, "index", None)  # that of a list is a method
+    if not hasattr(x_t, "to_dict") or not hasattr(index, "dtype"):
+        return False
+    return all(isinstance(name, str) for name in index)
 
 
 def _as_numbers(x_t: Any) -> NDArray[Any]:
@@ -187,9 +188,7 @@ def _as_numbers(x_t: Any) -> NDArray[Any]:
     try:
         given = np.asarray(x_t)
     except ValueError as error:
-        raise ValueError(
-            f"x_t: expected a row of numbers for each stream, but {error}. {UNTOUCHED}"
-        ) from error
+        raise ValueError(f"x_t: expected rows of numbers, but {error}. {UNTOUCHED}") from error
     kind = given.dtype.kind
     if x_t is None or kind not in "biufO":  # None and dates would become numbers
         found = "None" if x_t is None else "complex numbers" if kind == "c" else str(given.dtype)
@@ -211,9 +210,7 @@ def _as_objects(x_t: Any) -> NDArray[Any]:
     try:
         return np.array(x_t, dtype=object)
     except ValueError as error:
-        raise ValueError(
-            f"x_t: expected a row of values for each stream, but {error}. {UNTOUCHED}"
-        ) from error
+        raise ValueError(f"x_t: expected rows of values, but {error}. {UNTOUCHED}") from error
 
 
 def _in_shape(values: NDArray[Any], shapes: list[tuple[int, ...]], size: int) -> NDArray[Any]:

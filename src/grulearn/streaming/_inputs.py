@@ -15,6 +15,8 @@ from grulearn.streaming._which import UNTOUCHED, Which, read_streams
 
 __all__ = ["StepInputs", "StepReader"]
 
+_REMEDY = 'Fit with missing="simple", "decay", "forward" or "mean" to use missing values'
+
 
 class StepInputs(NamedTuple):
     """The arguments of a step, as the core takes them.
@@ -104,12 +106,10 @@ class StepReader:
         missing = self._tables.missing != "error"
         wrong = np.isinf(x) if missing else ~np.isfinite(x)
         if wrong.any():
-            found = "NaN" if np.isnan(x[wrong][0]) else "infinity"
-            hint = '; fit with missing="simple", "decay", "forward" or "mean" to use missing values'
-            raise ValueError(
-                f"x_t contains {found} at {self._place(wrong, which, self._columns.numeric)}; expected finite "
-                f"numbers{hint if found == 'NaN' else ''}. {UNTOUCHED}"
-            )
+            place = self._place(wrong, which, self._columns.numeric)
+            if np.isnan(x[wrong][0]):
+                raise ValueError(f"x_t contains NaN at {place}. {_REMEDY}. {UNTOUCHED}")
+            raise ValueError(f"x_t contains infinity at {place}; expected finite numbers. {UNTOUCHED}")
         with np.errstate(over="ignore"):
             wrong = np.isinf(self._scaling.apply(x).astype(self._dtype))
         if wrong.any():
@@ -121,10 +121,8 @@ class StepReader:
     def _check_codes(self, codes: NDArray[np.int32], which: Which) -> None:
         wrong = codes == self._tables.missing_code
         if self._tables.missing == "error" and wrong.any():
-            raise ValueError(
-                f"x_t has a missing value at {self._place(wrong, which, self._columns.categorical)}; fit with "
-                f'missing="simple", "decay", "forward" or "mean" to use missing values. {UNTOUCHED}'
-            )
+            place = self._place(wrong, which, self._columns.categorical)
+            raise ValueError(f"x_t has a missing value at {place}. {_REMEDY}. {UNTOUCHED}")
 
     def _place(self, wrong: NDArray[np.bool_], which: Which, columns: tuple[int, ...]) -> str:
         row, feature = (int(i) for i in np.argwhere(np.atleast_2d(wrong))[0])

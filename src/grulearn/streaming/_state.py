@@ -28,8 +28,8 @@ def check_state(
     if missing or unknown:
         what = f"{missing[0]!r} is missing" if missing else f"there is no {unknown[0]!r}"
         raise ValueError(
-            f"state: {what}; expected {', '.join(map(repr, expected))}. A state fits streams of the same model "
-            "only"
+            f"state: {what}; expected {', '.join(map(repr, expected))}. A state fits streams of the same "
+            "model only"
         )
     state = {name: _convert(name, given[name], like) for name, like in expected.items()}
     _check_values(state)
@@ -42,9 +42,8 @@ def _convert(name: str, value: ArrayLike, like: NDArray[Any]) -> NDArray[Any]:
         raise ValueError(f"state: {name!r} has shape {array.shape}, expected {like.shape}")
     fits = {"i": "iu", "f": "iuf"}.get(like.dtype.kind, like.dtype.kind)
     if array.dtype.kind not in fits or (like.dtype.kind in "mM" and array.dtype != like.dtype):
-        raise TypeError(
-            f"state: {name!r} holds {array.dtype}, expected {_KINDS[like.dtype.kind]}, {like.dtype}"
-        )
+        kind = _KINDS[like.dtype.kind]
+        raise TypeError(f"state: {name!r} holds {array.dtype}, expected {kind} ({like.dtype})")
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(array, dtype=like.dtype).reshape(like.shape)
 

@@ -112,9 +112,8 @@ class Stream:
         """
         state = self._native.state()
         if self._clock.counts_times:
-            state.update(
-                {name: self._clock.shown(state[name]) for name in ("since", "time") if name in state}
-            )
+            for name in {"since", "time"} & state.keys():
+                state[name] = self._clock.shown(state[name])
         return state
 
     @state.setter

@@ -48,7 +48,8 @@ def read_streams(streams: Any, n_streams: int) -> Which:
     if numbers.dtype.kind == "b":
         if len(numbers) != n_streams:
             raise ValueError(
-                f"streams: the mask has {len(numbers)} entries, but there are {n_streams} streams. {UNTOUCHED}"
+                f"streams: the mask has {len(numbers)} entries, but there are {n_streams} streams. "
+                f"{UNTOUCHED}"
             )
         numbers = np.flatnonzero(numbers)
     _check_known(numbers, n_streams)
