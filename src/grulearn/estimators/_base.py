@@ -42,6 +42,7 @@ from grulearn.sequences import Sequences
 from grulearn.spec import CellSpec, HeadSpec, NetworkSpec, PoolSpec
 from grulearn.threads import resolve_n_jobs
 from grulearn.training import Outcome, Split, halves, split
+from grulearn.training.overlap import as_labels
 
 __all__ = ["BaseGRU"]
 
@@ -308,7 +309,8 @@ class BaseGRU(GRUParameters):
             held_out = everything.counting_last(parts.held_out_steps)
         else:
             training, held_out = everything[parts.training], everything[parts.validation]
-        return training, replace(held_out, in_first_half=halves(data[parts.validation], rng))
+        groups = None if request.groups is None else as_labels(request.groups)[parts.validation]
+        return training, replace(held_out, in_first_half=halves(data[parts.validation], rng, groups))
 
     def _encode(self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None) -> Samples:
         return Samples(self._encoding.transform(data, self.dtype), self._scale_targets(targets), weights)
