@@ -26,6 +26,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_exported_names():
     assert sorted(grulearn.__all__) == [
         "GRU",
+        "GRUClassifier",
         "GRURegressor",
         "LossCurveDisplay",
         "ModelFileError",

@@ -25,6 +25,7 @@ def add_options(command: Callable[..., None], estimator: type) -> Callable[..., 
     added = [
         _as_option(parameter, *described.get(parameter.name, ("", "")))
         for parameter in inspect.signature(estimator).parameters.values()
+        if parameter.name not in signature.parameters  # the command's own --target is a column
     ]
     command.__signature__ = signature.replace(parameters=own + added)  # type: ignore[attr-defined]
     return command
