@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -36,10 +37,20 @@ Out<T, Rank> fresh(const std::int64_t (&shape)[Rank]) {
 
 inline std::span<const std::int64_t> view(const In<std::int64_t, 1>& array) { return {array.data(), array.size()}; }
 
+using Codes = std::optional<In<std::int32_t, 2>>;  // None: no categorical features
+
 template <class Real>
-SequencesView<Real> view(const In<Real, 2>& rows, const In<std::int64_t, 1>& starts,
-                         const In<std::int64_t, 1>& lengths) {
-    return {{extent(rows, 0), extent(rows, 1), view(starts), view(lengths)}, rows.data()};
+SequencesView<Real> view(const In<Real, 2>& rows, const In<std::int64_t, 1>& starts, const In<std::int64_t, 1>& lengths,
+                         const Codes& codes = {}) {
+    SequencesView<Real> sequences{{extent(rows, 0), extent(rows, 1), view(starts), view(lengths)}, rows.data()};
+    if (!codes) return sequences;
+    if (extent(*codes, 0) != sequences.n_rows) {
+        throw InvalidArgument("codes must have one row for each of the " + std::to_string(sequences.n_rows) +
+                              " rows, got " + std::to_string(extent(*codes, 0)));
+    }
+    sequences.n_categorical = extent(*codes, 1);
+    sequences.codes = codes->data();
+    return sequences;
 }
 
 template <class Array>

@@ -1,13 +1,17 @@
 #include "grulearn/network.hpp"
 
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
 #include <numeric>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "arrays.hpp"
 #include "bind.hpp"
@@ -23,10 +27,10 @@ using Indices = In<std::int64_t, 1>;
 
 template <class Real>
 auto forward(const Network<Real>& network, const In<Real, 2>& rows, const Indices& starts, const Indices& lengths,
-             const std::optional<In<Real, 3>>& h0, int n_jobs) {
+             const std::optional<In<Real, 3>>& h0, int n_jobs, const Codes& codes) {
     const NetworkConfig& config = network.config();
-    const SequencesView<Real> sequences = view(rows, starts, lengths);
-    check(sequences, config.input_size);
+    const SequencesView<Real> sequences = view(rows, starts, lengths, codes);
+    check(sequences, config);
     std::int64_t total = 0;
     for (const std::int64_t length : sequences.lengths) total += length;
     if (h0) expect_shape("h0", *h0, {config.cells(), sequences.size(), config.hidden_size});
@@ -39,12 +43,29 @@ auto forward(const Network<Real>& network, const In<Real, 2>& rows, const Indice
     return std::tuple(outputs, h_n);
 }
 
+// Of one step: each row is a sequence.
+void check_step_codes(const NetworkConfig& config, const Codes& codes, std::int64_t n) {
+    const auto columns = static_cast<std::int64_t>(config.tables.size());
+    if (!codes && columns == 0) return;
+    if (!codes) throw InvalidArgument("codes are missing: the network has categorical features");
+    expect_shape("codes", *codes, {n, columns});
+    for (std::int64_t i = 0; i < n * columns; ++i) {
+        const std::int64_t known = config.tables[static_cast<std::size_t>(i % columns)].codes;
+        const std::int32_t code = codes->data()[i];
+        if (code >= 0 && code < known) continue;
+        throw InvalidArgument("codes: that of row " + std::to_string(i / columns) + ", categorical feature " +
+                              std::to_string(i % columns) + " is " + std::to_string(code) + "; expected 0 to " +
+                              std::to_string(known - 1));
+    }
+}
+
 template <class Real>
 void step(const Network<Real>& network, const In<Real, 2>& x, const In<Real, 3>& h,
-          const nb::ndarray<Real, nb::ndim<3>, nb::c_contig, nb::device::cpu>& out) {
+          const nb::ndarray<Real, nb::ndim<3>, nb::c_contig, nb::device::cpu>& out, const Codes& codes) {
     const NetworkConfig& config = network.config();
     const std::int64_t n = extent(x, 0);
-    if (extent(x, 1) != config.input_size) expect_shape("x", x, {n, config.input_size});
+    if (extent(x, 1) != config.row_width()) expect_shape("x", x, {n, config.row_width()});
+    check_step_codes(config, codes, n);
     if (extent(h, 0) != config.num_layers || extent(h, 1) != n || extent(h, 2) != config.hidden_size) {
         expect_shape("h", h, {config.num_layers, n, config.hidden_size});
     }
@@ -55,14 +76,14 @@ void step(const Network<Real>& network, const In<Real, 2>& x, const In<Real, 3>&
     constexpr std::int64_t kShort = 64 * 1024;
     std::optional<nb::gil_scoped_release> release;
     if (n * config.hidden_size > kShort) release.emplace();
-    network.step(x.data(), h.data(), out.data(), n);
+    network.step(x.data(), h.data(), out.data(), n, codes ? codes->data() : nullptr);
 }
 
 template <class Real>
 auto predict(const Network<Real>& network, const In<Real, 2>& rows, const Indices& starts, const Indices& lengths,
-             int n_jobs) {
-    const SequencesView<Real> sequences = view(rows, starts, lengths);
-    check(sequences, network.config().input_size);  // before the lengths are summed
+             int n_jobs, const Codes& codes) {
+    const SequencesView<Real> sequences = view(rows, starts, lengths, codes);
+    check(sequences, network.config());  // before the lengths are summed
     const std::span<const std::int64_t> sizes = sequences.lengths;
     const std::int64_t count =
         network.config().per_step ? std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}) : sequences.size();
@@ -102,14 +123,17 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
             "__init__",
             [](Network<Real>* self, std::int64_t input_size, std::int64_t hidden_size, std::int64_t num_layers,
                bool bidirectional, bool reset_after, bool bias, std::int64_t output_size, const std::string& pool,
-               const std::string& target, const std::string& isa) {
-                new (self) Network<Real>({input_size, hidden_size, num_layers, bidirectional, reset_after, bias,
-                                          output_size, pool_of(pool), is_per_step(target)},
-                                         isa);
+               const std::string& target, const std::vector<std::pair<std::int64_t, std::int64_t>>& categorical,
+               bool decay, const std::string& isa) {
+                NetworkConfig config{input_size, hidden_size, num_layers,    bidirectional,      reset_after,
+                                     bias,       output_size, pool_of(pool), is_per_step(target)};
+                for (const auto& [codes, size] : categorical) config.tables.push_back({codes, size});
+                config.decay = decay;
+                new (self) Network<Real>(config, isa);
             },
             "input_size"_a, "hidden_size"_a, nb::kw_only(), "num_layers"_a = 1, "bidirectional"_a = false,
             "reset_after"_a = true, "bias"_a = true, "output_size"_a = 0, "pool"_a = "last", "target"_a = "value",
-            "isa"_a = "")
+            "categorical"_a = std::vector<std::pair<std::int64_t, std::int64_t>>(), "decay"_a = false, "isa"_a = "")
         .def_prop_ro(
             "n_parameters", [](const Network<Real>& self) { return self.layout().canonical_size; },
             "Length of the flat parameter vector.")
@@ -123,15 +147,16 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
             "A copy of all parameters, (n_parameters,).")
         .def("set_parameters", &set_parameters<Real>, "values"_a.noconvert(), "Sets all parameters, (n_parameters,).")
         .def("forward", &forward<Real>, "rows"_a.noconvert(), "starts"_a.noconvert(), "lengths"_a.noconvert(),
-             nb::arg("h0").noconvert().none(), "n_jobs"_a,
+             nb::arg("h0").noconvert().none(), "n_jobs"_a, nb::arg("codes").noconvert().none() = nb::none(),
              "outputs (sum of lengths, D * H), sequence after sequence, and h_n (L * D, N, H).")
         .def("step", &step<Real>, "x"_a.noconvert(), "h"_a.noconvert(), "out"_a.noconvert(),
+             nb::arg("codes").noconvert().none() = nb::none(),
              "One step of N rows: x (N, F), h and out (L, N, H); out may be h. Allocates nothing.")
         .def("plain_step", &plain_step<Real>, "x"_a.none(), "h"_a.none(), "out"_a.none(),
              "`step` on arrays of exactly the right kind: x (F,) or (N, F), h and out (L, H) or (L, N, H), or None.\n"
              "Returns out, or a new array for None; returns None, having done nothing, if an array needs converting.")
         .def("predict", &predict<Real>, "rows"_a.noconvert(), "starts"_a.noconvert(), "lengths"_a.noconvert(),
-             "n_jobs"_a,
+             "n_jobs"_a, nb::arg("codes").noconvert().none() = nb::none(),
              "The head's outputs, (N, O); with target=\"sequence\" (sum of lengths, O), sequence after sequence.");
 }
 
@@ -143,8 +168,10 @@ void bind_network(nb::module_& m) {
         m, "Network",
         "A stack of GRU layers with an optional linear head.\n\n"
         "Parameters are one flat vector in the order of PyTorch's state_dict: weight_ih, weight_hh, bias_ih\n"
-        "and bias_hh of each layer and direction, then the query of pool=\"attention\", then the head's weight\n"
-        "and bias. All arrays are float32.");
+        "and bias_hh of each layer and direction, then the input's, the query of pool=\"attention\", and the head's\n"
+        "weight and bias. All arrays are float32.\n\n"
+        "With categorical=[(n_codes, size), ...] each row has as many int32 codes as that has pairs: `codes`\n"
+        "(R, C), beside the numeric `rows`. With decay=True a row is [value (F), mask (F), gap (F)].");
     bind_one<double>(m, "Network64", "`Network` in float64.");
 }
 

@@ -47,7 +47,7 @@ void prepare_plain_step() { import_numpy(); }
 template <class Real>
 nb::object plain_step(const Network<Real>& network, nb::handle x, nb::handle h, nb::handle out) {
     const NetworkConfig& config = network.config();
-    if (config.bidirectional || !PyArray_CheckExact(x.ptr())) return nb::none();
+    if (config.bidirectional || config.prepares_inputs() || !PyArray_CheckExact(x.ptr())) return nb::none();
     auto* x_array = reinterpret_cast<PyArrayObject*>(x.ptr());
     const bool stacked = PyArray_NDIM(x_array) == 2;
     const npy_intp rows = stacked ? PyArray_DIM(x_array, 0) : 1;

@@ -112,7 +112,7 @@ private:
     std::int64_t one_ = 0;
 };
 
-enum class Wanted { predictions, values, decisions };
+enum class Wanted { predictions, values, probabilities, decisions };
 
 // What a step returns: for each row, columns of its values or decisions made from them. Without rows and with one
 // column it is a number.
@@ -142,17 +142,25 @@ public:
         return true;
     }
 
-    nb::object of(const double* values) {
+    nb::object of(const Stream<Real>& stream) {
+        const Real* outputs = stream.outputs();
+        const double* values = stream.values();
         Item number;
         Item* to = array_ == nullptr ? &number : data_of<Item>(array_);
-        for (std::int64_t row = 0; row < n_; ++row, values += decoding_.outputs(), to += columns_) {
+        for (std::int64_t row = 0; row < n_; ++row, to += columns_) {
             if constexpr (wanted == Wanted::values) std::copy_n(values, columns_, to);
-            if constexpr (wanted == Wanted::decisions) decoding_.decide(values, to);
+            if constexpr (wanted == Wanted::probabilities) {
+                if (decoding_.outputs() == 1) *to = 1.0 - *values;
+                std::copy_n(values, decoding_.outputs(), to + columns_ - decoding_.outputs());
+            }
+            if constexpr (wanted == Wanted::decisions) decoding_.decide(outputs, to);
             if constexpr (wanted == Wanted::predictions) {
                 for (std::int64_t k = 0; k < columns_; ++k) {
                     to[k] = values[decoding_.predictions()[static_cast<std::size_t>(k)]];
                 }
             }
+            outputs += decoding_.outputs();
+            values += decoding_.outputs();
         }
         return array_ == nullptr ? nb::cast(number) : object_;
     }
@@ -160,6 +168,7 @@ public:
 private:
     [[nodiscard]] std::int64_t count_columns() const {
         if constexpr (wanted == Wanted::values) return decoding_.outputs();
+        if constexpr (wanted == Wanted::probabilities) return std::max<std::int64_t>(decoding_.outputs(), 2);
         if constexpr (wanted == Wanted::decisions) return decoding_.n_decisions();
         return static_cast<std::int64_t>(decoding_.predictions().size());
     }
@@ -187,7 +196,7 @@ nb::object step(BoundStream<Real>& bound, nb::handle x, nb::handle streams, nb::
     } else {
         done = inputs.step(bound.stream);
     }
-    return done ? result.of(bound.stream.values()) : nb::none();
+    return done ? result.of(bound.stream) : nb::none();
 }
 
 template <class Real>
@@ -228,10 +237,12 @@ struct StateMemory {
     }
 };
 
+using NamedArrays = nb::typed<nb::dict, nb::str, nb::any>;
+
 template <class Real>
-nb::dict state(BoundStream<Real>& bound) {
+NamedArrays state(BoundStream<Real>& bound) {
     const Turn turn(bound.turns);
-    nb::dict arrays;
+    NamedArrays arrays;
     for (const StreamArray<Real>& part : bound.stream.state()) {
         const StateMemory<Real> memory(part);
         nb::object array = new_array(static_cast<int>(memory.shape.size()), memory.shape.data(), memory.type);
@@ -242,7 +253,7 @@ nb::dict state(BoundStream<Real>& bound) {
 }
 
 template <class Real>
-void set_state(BoundStream<Real>& bound, const nb::dict& arrays) {
+void set_state(BoundStream<Real>& bound, const NamedArrays& arrays) {
     const Turn turn(bound.turns);
     const std::vector<StreamArray<Real>> parts = bound.stream.state();
     for (const StreamArray<Real>& part : parts) {
@@ -287,9 +298,12 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
                  .c_str())
         .def("step_values", &step<Real, Wanted::values>, "x"_a.none(), "streams"_a.none(), "out"_a.none(),
              "`step` that returns everything that was decoded: (n, O), (O,), (n,) or a float.")
+        .def("step_probabilities", &step<Real, Wanted::probabilities>, "x"_a.none(), "streams"_a.none(),
+             "out"_a.none(),
+             "`step` that returns the probability of each class, (n, C) or (C,): of a single output p, 1 - p and p.")
         .def("step_decisions", &step<Real, Wanted::decisions>, "x"_a.none(), "streams"_a.none(), "out"_a.none(),
-             "`step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where a\n"
-             "probability is above a half, else 0: (n, K), (K,), (n,) or an int.")
+             "`step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where an\n"
+             "output is positive, else 0: (n, K), (K,), (n,) or an int.")
         .def("reset", &reset<Real>, "streams"_a.none() = nb::none(),
              "Puts streams (None: all) back to their beginning.")
         .def("state", &state<Real>, "Copies of the arrays that are carried from one step to the next.")

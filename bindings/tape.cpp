@@ -40,7 +40,7 @@ std::unique_ptr<BoundTape<Real>> record(const Network<Real>& network, const In<R
                                                    checked_checkpoint_steps(checkpoint_steps));
     const NetworkConfig& config = network.config();
     const SequencesView<Real> sequences = view(rows, starts, lengths);
-    check(sequences, config.input_size);
+    check(sequences, config);
     bound->n_sequences = sequences.size();
     for (const std::int64_t length : sequences.lengths) bound->total += length;
     if (h0) expect_shape("h0", *h0, {config.cells(), sequences.size(), config.hidden_size});

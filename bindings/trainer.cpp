@@ -66,17 +66,20 @@ template <class Real>
 struct BoundTrainer {
     const Network<Real>& network;
     In<Real, 2> rows;
+    Codes codes;
     TargetArray<Real> targets;
     Trainer<Real> trainer;
     std::vector<double> batch_weights;  // of the latest epoch
     std::atomic_flag in_use{};
 
     BoundTrainer(Network<Real>& of, const In<Real, 2>& data, const In<std::int64_t, 1>& from,
-                 const In<std::int64_t, 1>& sizes, const TargetArrays<Real>& wanted, const TrainerConfig& config)
+                 const In<std::int64_t, 1>& sizes, const Codes& categorical, const TargetArrays<Real>& wanted,
+                 const TrainerConfig& config)
         : network(of),
           rows(data),
+          codes(categorical),
           targets(wanted.targets),
-          trainer(of, view<Real>(rows, from, sizes), wanted.view(from, of.config().per_step), config) {}
+          trainer(of, view<Real>(rows, from, sizes, codes), wanted.view(from, of.config().per_step), config) {}
 };
 
 // Refuses a second thread: both would write the same gradients.
@@ -183,13 +186,14 @@ void make(BoundTrainer<Real>* self, Network<Real>& network, const In<Real, 2>& r
           const std::string& loss, double delta, const std::vector<double>& quantiles,
           const std::optional<In<std::int64_t, 1>>& target_starts, const std::optional<In<Real, 1>>& sample_weight,
           const std::optional<In<Real, 1>>& step_weight, double beta1, double beta2, double epsilon,
-          double weight_decay, double clip_norm, std::int64_t checkpoint_steps) {
-    new (self) BoundTrainer<Real>(network, rows, starts, lengths, {targets, target_starts, sample_weight, step_weight},
-                                  {{loss_of(loss), delta, quantiles},
-                                   batch_size,
-                                   checked_jobs(n_jobs),
-                                   checked_checkpoint_steps(checkpoint_steps),
-                                   {beta1, beta2, epsilon, weight_decay, clip_norm}});
+          double weight_decay, double clip_norm, std::int64_t checkpoint_steps, const Codes& codes) {
+    new (self)
+        BoundTrainer<Real>(network, rows, starts, lengths, codes, {targets, target_starts, sample_weight, step_weight},
+                           {{loss_of(loss), delta, quantiles},
+                            batch_size,
+                            checked_jobs(n_jobs),
+                            checked_checkpoint_steps(checkpoint_steps),
+                            {beta1, beta2, epsilon, weight_decay, clip_norm}});
 }
 
 template <class Real>
@@ -201,7 +205,8 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
              nb::arg("target_starts").noconvert().none() = nb::none(),
              nb::arg("sample_weight").noconvert().none() = nb::none(),
              nb::arg("step_weight").noconvert().none() = nb::none(), "beta1"_a = 0.9, "beta2"_a = 0.999,
-             "epsilon"_a = 1e-8, "weight_decay"_a = 0.0, "clip_norm"_a = 0.0, "checkpoint_steps"_a = 0)
+             "epsilon"_a = 1e-8, "weight_decay"_a = 0.0, "clip_norm"_a = 0.0, "checkpoint_steps"_a = 0,
+             nb::arg("codes").noconvert().none() = nb::none())
         .def("run_epoch", &run_epoch<Real>, nb::arg("order").noconvert().none(), "learning_rate"_a,
              "One step for every batch of `order` (None: the sequences as they stand). Returns the mean loss of each\n"
              "batch before its step; 0 where nothing counts. Ctrl-C raises KeyboardInterrupt between two batches.")
@@ -232,7 +237,7 @@ void bind_trainer(nb::module_& m) {
         "K is the number of outputs, divided by 2 for gaussian and by the number of quantiles for pinball; for\n"
         "cross_entropy targets are int64 class numbers (N,) or (M,), where -1 does not count with\n"
         "target=\"sequence\". sample_weight (N,), step_weight (M,). weight_decay is decoupled and leaves biases\n"
-        "alone; clip_norm bounds the global norm of the gradient, 0: no bound.");
+        "and the input's weights alone; clip_norm bounds the global norm of the gradient, 0: no bound.");
     bind_one<double>(m, "Trainer64", "`Trainer` in float64.");
 }
 

@@ -131,6 +131,51 @@ struct BiasGradient {
     Real* out = nullptr;  // packed as bias, added to
 };
 
+// GRU-D's inputs: missing values fade with the time since they were observed.
+template <class Real>
+struct DecayInputs {
+    std::int64_t rows = 0, features = 0;  // F
+    const Real* const* x = nullptr;  // [rows] F values, F of the mask, F gaps
+    const Real* weight = nullptr;  // [F] rates of the gaps
+    const Real* bias = nullptr;  // [F]
+    Real* const* out = nullptr;  // [rows] F values, F of the mask
+    // Gradients, of a few rows, which are one sum each:
+    const Real* const* d_out = nullptr;  // [rows] as out
+    Real* d_weight = nullptr;  // added to
+    Real* d_bias = nullptr;  // added to
+};
+
+// GRU-D's states: those before a step of layer 0 fade with the gaps of all features.
+template <class Real>
+struct DecayStates {
+    std::int64_t rows = 0, features = 0, hidden = 0;
+    const Real* const* gap = nullptr;  // [rows] F each
+    const Real* weight = nullptr;  // [F][H, padded to whole vectors]
+    const Real* bias = nullptr;  // [H, padded]
+    const Real* const* h = nullptr;  // [rows] states before they fade, H scalars each
+    Real* const* out = nullptr;  // [rows] after
+};
+
+template <class Real>
+struct DecayStatesGradient {
+    DecayStates<Real> forward;  // h and out are not read
+    const Real* const* faded = nullptr;  // [rows] what forward has made
+    Real* carry = nullptr;  // [panel][rows][V] in: gradients by the faded states; out: by those before
+    std::int64_t carry_panel = 0;
+    Real* d_rates = nullptr;  // [rows][H, padded] gradients by the rates
+};
+
+// Sums of those over row-steps, for some panels.
+template <class Real>
+struct DecayRateGradient {
+    std::int64_t count = 0, features = 0, hidden = 0;
+    const Real* const* gap = nullptr;  // [count] F each
+    const Real* d_rates = nullptr;  // [count][H, padded]
+    std::int64_t panel_begin = 0, panel_end = 0;
+    Real* d_weight = nullptr;  // added to
+    Real* d_bias = nullptr;  // added to
+};
+
 // A linear map from rows of K scalars to O outputs: out = x w^T + b, w (O, K) row-major.
 template <class Real>
 struct HeadForward {
@@ -232,6 +277,11 @@ struct KernelTable {
     void (*input_gradient)(const InputGradient<Real>&);
     void (*weight_gradient)(const WeightGradient<Real>&);
     void (*bias_gradient)(const BiasGradient<Real>&);
+    void (*decay_inputs)(const DecayInputs<Real>&);
+    void (*decay_inputs_gradient)(const DecayInputs<Real>&);
+    void (*decay_states)(const DecayStates<Real>&);
+    void (*decay_states_gradient)(const DecayStatesGradient<Real>&);
+    void (*decay_rate_gradient)(const DecayRateGradient<Real>&);
     void (*head_forward)(const HeadForward<Real>&);
     void (*head_input_gradient)(const HeadInputGradient<Real>&);
     void (*head_weight_gradient)(const HeadWeightGradient<Real>&);

@@ -25,6 +25,10 @@ using BackwardStep = grulearn::BackwardStep<real>;
 using InputGradient = grulearn::InputGradient<real>;
 using WeightGradient = grulearn::WeightGradient<real>;
 using BiasGradient = grulearn::BiasGradient<real>;
+using DecayInputs = grulearn::DecayInputs<real>;
+using DecayStates = grulearn::DecayStates<real>;
+using DecayStatesGradient = grulearn::DecayStatesGradient<real>;
+using DecayRateGradient = grulearn::DecayRateGradient<real>;
 using HeadForward = grulearn::HeadForward<real>;
 using HeadInputGradient = grulearn::HeadInputGradient<real>;
 using HeadWeightGradient = grulearn::HeadWeightGradient<real>;
@@ -39,6 +43,7 @@ using AdamStep = grulearn::AdamStep<real>;
 #include "gradient.inl"
 #include "head.inl"
 #include "exponential.inl"
+#include "decay.inl"
 #include "loss.inl"
 #include "link.inl"
 #include "pool.inl"
@@ -61,6 +66,11 @@ const KernelTable<real>& table<real>() {
         input_gradient,
         weight_gradient,
         bias_gradient,
+        decay_inputs,
+        decay_inputs_gradient,
+        decay_states,
+        decay_states_gradient,
+        decay_rate_gradient,
         head_forward,
         head_input_gradient,
         head_weight_gradient,

@@ -63,7 +63,8 @@ private:
 
     void gate_gradients(const Chunk& chunk) {
         const std::int64_t rows = active(chunk.begin);
-        if (const int members = team_size(shape_, rows, threads_); members > 1) {
+        if (data_.fades()) scratch_.d_rates.resize((offset(chunk.end) - offset(chunk.begin)) * padded_);
+        if (const int members = data_.fades() ? 1 : team_size(shape_, rows, threads_); members > 1) {
             in_team(members, [&](Team& team, int thread) {
                 backward_group(chunk, 0, rows, team_part(shape_, team, thread), [&] { team.meet(thread); });
             });
@@ -92,7 +93,31 @@ private:
                 if (running < end) backward_rows(chunk, t, running, end, false, part);
                 meet();
             }
+            if (data_.fades() && begin < end) leave_step(chunk, t, begin, end);
         }
+    }
+
+    // Where states fade: from the gradients by those that enter step t to those by the states before them, in carry,
+    // and to those by the rates.
+    void leave_step(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end) const {
+        const Real* faded[kMaxGroup];
+        const Real* gaps[kMaxGroup];
+        if (!data_.entering_rows(cell_, t, begin, end, faded)) return;
+        BackwardStep<Real> sum = common_step();
+        sum.rows = end - begin;
+        const auto place = gradients_.gates.at(t, begin);
+        sum.next_gates = place.gates;
+        sum.next_panel = place.panel;
+        sum.carry = gradients_.carry + begin * width_;
+        cell_.network->kernels().backward_step(sum);
+        DecayStatesGradient<Real> decay;
+        data_.gap_rows(t, begin, end, gaps);
+        decay.forward = decay_of_states(*cell_.network, sum.rows, gaps);
+        decay.faded = faded;
+        decay.carry = sum.carry;
+        decay.carry_panel = sum.carry_panel;
+        decay.d_rates = scratch_.d_rates.data() + (offset(t) - offset(chunk.begin) + begin) * padded_;
+        cell_.network->kernels().decay_states_gradient(decay);
     }
 
     void backward_rows(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end, bool has_next,
@@ -106,7 +131,7 @@ private:
         step.gates = place.gates;
         step.gates_panel = place.panel;
         const Real* d_final[kMaxGroup];
-        if (has_next) {
+        if (has_next && !data_.fades()) {
             const auto next = gradients_.gates.at(t + 1, begin);
             step.next_gates = next.gates;
             step.next_panel = next.panel;
@@ -115,14 +140,14 @@ private:
                     fetch(next.gates + panel * next.panel, step.rows * gradients_.gates.unit);
                 }
             }
-        } else {
+        } else if (!has_next) {
             step.first = true;
             if (gradients_.final_states.base != nullptr) {
                 for (std::int64_t i = begin; i < end; ++i) d_final[i - begin] = gradients_.final_states.at(i);
                 step.d_final = d_final;
             }
         }
-        if (data_.previous_rows(cell_, t, begin, end, h)) {
+        if (data_.entering_rows(cell_, t, begin, end, h)) {
             step.h = h;
         } else if (!gradients_.want_h0) {
             step.u_t_candidate = nullptr;
@@ -166,13 +191,15 @@ private:
         scratch_.inputs.resize(count);
         scratch_.previous.resize(count);
         if (!shape_.reset_after) scratch_.resets.resize(count);
+        if (data_.fades()) scratch_.gaps.resize(count);
     }
 
     // Fills them in for rows [begin, end) of step t; a first step may have no previous states.
     void collect_rows(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end) const {
         const std::int64_t at = offset(t) - offset(chunk.begin) + begin;
         data_.input_rows(cell_, t, begin, end, scratch_.inputs.data() + at);
-        data_.previous_rows(cell_, t, begin, end, scratch_.previous.data() + at);
+        data_.entering_rows(cell_, t, begin, end, scratch_.previous.data() + at);
+        if (data_.fades()) data_.gap_rows(t, begin, end, scratch_.gaps.data() + at);
         if (shape_.reset_after) return;
         for (std::int64_t i = at; i < at + end - begin; ++i) {
             scratch_.resets[static_cast<std::size_t>(i)] = scratch_.reset_states.data() + i * padded_;
@@ -237,6 +264,27 @@ private:
         const std::int64_t count = offset(chunk.end) - offset(chunk.begin);
         const int threads = worthwhile_threads(threads_, multiply_adds(shape_, count));
         sum_by_panel(sums, threads);
+        if (data_.fades()) rate_gradients(chunk);
+    }
+
+    void rate_gradients(const Chunk& chunk) const {
+        const std::int64_t skipped = without_state(chunk);
+        const DecayLayout& layout = cell_.network->layout().decay;
+        DecayRateGradient<Real> sums;
+        sums.count = offset(chunk.end) - offset(chunk.begin) - skipped;
+        sums.features = cell_.network->config().input_size;
+        sums.hidden = shape_.hidden;
+        sums.gap = scratch_.gaps.data() + skipped;
+        sums.d_rates = scratch_.d_rates.data() + skipped * padded_;
+        sums.d_weight = gradients_.d_parameters + layout.hidden_weight;
+        sums.d_bias = gradients_.d_parameters + layout.hidden_bias;
+        const int threads = worthwhile_threads(threads_, sums.count * sums.features * shape_.hidden);
+        parallel_for(threads, shape_.panels, [&](std::int64_t panel, int) {
+            DecayRateGradient<Real> part = sums;
+            part.panel_begin = panel;
+            part.panel_end = panel + 1;
+            cell_.network->kernels().decay_rate_gradient(part);
+        });
     }
 
     // Row-steps of a chunk that have no previous state and add nothing to dU.

@@ -5,13 +5,39 @@
 #include <string>
 
 #include "grulearn/errors.hpp"
+#include "grulearn/network.hpp"
 
 namespace grulearn {
 
-void check(const SequencePositions& sequences, std::int64_t n_features) {
-    if (sequences.n_features != n_features) {
-        throw InvalidArgument("the rows have " + std::to_string(sequences.n_features) +
-                              " features, but the network's input_size is " + std::to_string(n_features));
+namespace {
+
+// Every code is the number of a vector.
+void check_codes(const SequencePositions& sequences, const std::vector<EmbeddingTable>& tables) {
+    const auto columns = static_cast<std::int64_t>(tables.size());
+    if (sequences.n_categorical != columns) {
+        throw InvalidArgument("codes must have a column for each of the network's " + std::to_string(columns) +
+                              " categorical features, got " + std::to_string(sequences.n_categorical));
+    }
+    for (std::int64_t i = 0; columns > 0 && i < sequences.size(); ++i) {
+        const std::int32_t* code = sequences.codes + sequences.starts[static_cast<std::size_t>(i)] * columns;
+        for (std::int64_t k = 0; k < sequences.lengths[static_cast<std::size_t>(i)] * columns; ++k) {
+            const std::int64_t known = tables[static_cast<std::size_t>(k % columns)].codes;
+            if (code[k] >= 0 && code[k] < known) continue;
+            throw InvalidArgument("codes: that of sequence " + std::to_string(i) + ", step " +
+                                  std::to_string(k / columns) + ", categorical feature " + std::to_string(k % columns) +
+                                  " is " + std::to_string(code[k]) + "; expected 0 to " + std::to_string(known - 1));
+        }
+    }
+}
+
+}  // namespace
+
+void check(const SequencePositions& sequences, const NetworkConfig& config) {
+    if (sequences.n_features != config.row_width()) {
+        throw InvalidArgument("the rows have " + std::to_string(sequences.n_features) + " " +
+                              (config.decay ? "columns, but the network needs values, mask and gaps of its "
+                                            : "features, but the network's input_size is ") +
+                              std::to_string(config.input_size) + (config.decay ? " features" : ""));
     }
     if (sequences.starts.size() != sequences.lengths.size()) {
         throw InvalidArgument("starts and lengths must have one entry for each sequence, got " +
@@ -28,6 +54,7 @@ void check(const SequencePositions& sequences, std::int64_t n_features) {
                                   std::to_string(sequences.n_rows) + " rows");
         }
     }
+    check_codes(sequences, config.tables);
 }
 
 namespace {

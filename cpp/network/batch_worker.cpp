@@ -10,12 +10,15 @@ namespace grulearn {
 template <class Real>
 LossSum ShardWorker<Real>::run(const BatchPlan& plan, const SequencesView<Real>& sequences,
                                const Targets<Real>& targets, std::span<const std::int64_t> batch,
-                               const TransposedWeights<Real>& transposed, Real* gradients, int n_jobs) {
-    recording_.forward(plan, caller_rows(plan, sequences), nullptr, n_jobs);
+                               const TransposedWeights<Real>& transposed, Real* gradients,
+                               std::vector<TableGradients<Real>>& tables, int n_jobs) {
+    recording_.forward(plan, inputs_.forward(plan, sequences, n_jobs), nullptr, n_jobs);
     const LossSum loss = head_.run(plan, recording_, targets, batch, gradients, n_jobs);
     typename Recording<Real>::InputGradients wanted;
     wanted.parameters = gradients;
+    wanted.rows = inputs_.d_rows();
     recording_.backward(head_.state_gradients(), wanted, transposed, n_jobs);
+    inputs_.backward(gradients, tables);
     return loss;
 }
 
@@ -77,7 +80,7 @@ template <class Real>
 LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Targets<Real>& targets,
                                std::span<const std::int64_t> batch, Real* gradients) {
     const auto shards = static_cast<std::int64_t>(shards_.size());
-    const std::int64_t size = network_.layout().packed_size;
+    const std::int64_t size = network_.layout().dense_size;
     const std::int64_t work = 3 * whole_.row_steps() * size;  // multiply-adds, about
     // Each sum that another core has made costs its way through the caches.
     constexpr std::int64_t kWorkOfASum = 3'000'000;
@@ -88,12 +91,14 @@ LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Targe
     const int threads = together ? 1 : all;
     partial_.resize((sums - 1) * size);
     losses_.assign(static_cast<std::size_t>(shards), LossSum{});
+    table_gradients_.resize(static_cast<std::size_t>(shards));
     while (workers_.size() < static_cast<std::size_t>(threads)) {
         workers_.push_back(std::make_unique<ShardWorker<Real>>(network_, checkpoint_steps_));
     }
     order_.clear();
     if (threads > 1 && uneven()) order_ = dealt_to_and_fro(sums, threads);
-    transposed_.update(network_, whole_.steps > 1, false);  // with one step U takes no part
+    // With one step U takes no part.
+    transposed_.update(network_, whole_.steps > 1, network_.config().prepares_inputs());
     parallel_for(threads, sums, [&](std::int64_t item, int thread) {
         const std::int64_t sum = order_.empty() ? item : order_[static_cast<std::size_t>(item)];
         Real* own = sum == 0 ? gradients : partial_.data() + (sum - 1) * size;
@@ -101,7 +106,8 @@ LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Targe
         ShardWorker<Real>& worker = *workers_[static_cast<std::size_t>(thread)];
         for (std::int64_t i = shards * sum / sums; i < shards * (sum + 1) / sums; ++i) {
             const auto at = static_cast<std::size_t>(i);
-            losses_[at] = worker.run(shards_[at], sequences, targets, batch, transposed_, own, together ? n_jobs_ : 1);
+            losses_[at] = worker.run(shards_[at], sequences, targets, batch, transposed_, own, table_gradients_[at],
+                                     together ? n_jobs_ : 1);
         }
     });
     for_parameter_blocks(worthwhile_threads(n_jobs_, sums * size), size, [&](std::int64_t begin, std::int64_t end) {
@@ -110,6 +116,7 @@ LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Targe
             for (std::int64_t i = begin; i < end; ++i) gradients[i] += from[i];
         }
     });
+    add_table_gradients<Real>(network_, table_gradients_, gradients, n_jobs_);
     return std::accumulate(losses_.begin(), losses_.end(), LossSum{}, [](const LossSum& a, const LossSum& b) {
         return LossSum{a.loss + b.loss, a.weight + b.weight};
     });

@@ -8,6 +8,7 @@
 
 #include "grulearn/training.hpp"
 #include "head_worker.hpp"
+#include "input_stage.hpp"
 #include "recording.hpp"
 
 namespace grulearn {
@@ -17,15 +18,16 @@ template <class Real>
 class ShardWorker {
 public:
     ShardWorker(const Network<Real>& network, std::int64_t checkpoint_steps)
-        : network_(network), recording_(network, checkpoint_steps), head_(network) {}
+        : inputs_(network), recording_(network, checkpoint_steps), head_(network) {}
 
-    // Adds the gradient of the sum of losses of the plan's rows; returns that sum.
+    // Adds the gradient of the sum of losses of the plan's rows, that of embeddings to `tables` instead; returns that
+    // sum.
     LossSum run(const BatchPlan& plan, const SequencesView<Real>& sequences, const Targets<Real>& targets,
                 std::span<const std::int64_t> batch, const TransposedWeights<Real>& transposed, Real* gradients,
-                int n_jobs);
+                std::vector<TableGradients<Real>>& tables, int n_jobs);
 
 private:
-    const Network<Real>& network_;
+    InputStage<Real> inputs_;
     Recording<Real> recording_;
     HeadWorker<Real> head_;
 };
@@ -61,6 +63,7 @@ private:
     TransposedWeights<Real> transposed_;
     Buffer<Real> partial_;        // sums of gradients but the first, which has the caller's memory
     std::vector<LossSum> losses_;       // by shard
+    std::vector<std::vector<TableGradients<Real>>> table_gradients_;  // [shard][table]
     std::vector<std::int64_t> order_;  // of the sums; empty: as they stand
 };
 

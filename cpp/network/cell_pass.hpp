@@ -28,21 +28,39 @@ struct Cell {
     }
 };
 
+// What a layer reads: the inputs, and in layer 0 with decay the gaps by which its states fade (base null: they do not).
+template <class Real>
+struct LayerInputs {
+    RowSpace<Real> rows, gaps;
+};
+
 template <class Real>
 struct CellData {
     const BatchPlan* plan = nullptr;
     RowSpace<Real> inputs;     // F scalars a row
     RowSpace<Real> states;     // this cell's H columns
     const Real* h0 = nullptr;  // (N, H) in the batch's order, or null
+    RowSpace<Real> gaps;       // base null: states do not fade
+    RowSpace<Real> faded;      // the states that enter each step, where they fade and are kept for the way back
 
-    // Pointers to the inputs / states / previous states of rows [begin, end) at a step.
+    [[nodiscard]] bool fades() const { return gaps.base != nullptr; }
+    // Pointers to the inputs / states / previous states / states that enter the step of rows [begin, end) at a step.
     void input_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
                     const Real** out) const;
     void state_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end, Real** out) const;
     // false: there is no previous state (first step, no h0)
     bool previous_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
                        const Real** out) const;
+    // After the forward pass: as previous_rows, or faded.
+    bool entering_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
+                       const Real** out) const;
+    // Pointers to the gaps of rows [begin, end), if states fade.
+    void gap_rows(std::int64_t step, std::int64_t begin, std::int64_t end, const Real** out) const;
 };
+
+// How states of layer 0 fade, given the gaps [rows] of each.
+template <class Real>
+DecayStates<Real> decay_of_states(const Network<Real>& network, std::int64_t rows, const Real* const* gaps);
 
 // Rows that one thread takes through all steps at a time: whole tiles of any instruction set, few enough that every
 // thread gets some. The results do not depend on it.
@@ -124,7 +142,8 @@ struct CellGradients {
 template <class Real>
 struct BackwardScratch {
     Buffer<Real> reset_states;
-    std::vector<const Real*> inputs, previous, resets;  // by row-step of a chunk
+    Buffer<Real> d_rates;  // of decay, (row-steps of a chunk, padded H)
+    std::vector<const Real*> inputs, previous, resets, gaps;  // by row-step of a chunk
 };
 
 template <class Real>

@@ -73,15 +73,18 @@ void Decoding::run(const Real* outputs, std::int64_t rows, double* values) const
     }
 }
 
-void Decoding::decide(const double* values, std::int64_t* decisions) const {
+template <class Real>
+void Decoding::decide(const Real* outputs, std::int64_t* decisions) const {
     if (loss_ == Loss::cross_entropy) {
-        *decisions = std::max_element(values, values + outputs_) - values;
+        *decisions = std::max_element(outputs, outputs + outputs_) - outputs;
         return;
     }
-    for (std::int64_t o = 0; o < outputs_; ++o) decisions[o] = values[o] > 0.5 ? 1 : 0;
+    for (std::int64_t o = 0; o < outputs_; ++o) decisions[o] = outputs[o] > 0 ? 1 : 0;
 }
 
 template void Decoding::run(const float*, std::int64_t, double*) const;
 template void Decoding::run(const double*, std::int64_t, double*) const;
+template void Decoding::decide(const float*, std::int64_t*) const;
+template void Decoding::decide(const double*, std::int64_t*) const;
 
 }  // namespace grulearn

@@ -38,6 +38,31 @@ bool CellData<Real>::previous_rows(const Cell<Real>& cell, std::int64_t step, st
     return true;
 }
 
+template <class Real>
+bool CellData<Real>::entering_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
+                                   const Real** out) const {
+    if (!fades() || (step == 0 && h0 == nullptr)) return previous_rows(cell, step, begin, end, out);
+    for (std::int64_t i = begin; i < end; ++i) *out++ = faded.at(*plan, i, step);
+    return true;
+}
+
+template <class Real>
+void CellData<Real>::gap_rows(std::int64_t step, std::int64_t begin, std::int64_t end, const Real** out) const {
+    for (std::int64_t i = begin; i < end; ++i) *out++ = gaps.at(*plan, i, step);
+}
+
+template <class Real>
+DecayStates<Real> decay_of_states(const Network<Real>& network, std::int64_t rows, const Real* const* gaps) {
+    DecayStates<Real> decay;
+    decay.rows = rows;
+    decay.features = network.config().input_size;
+    decay.hidden = network.config().hidden_size;
+    decay.gap = gaps;
+    decay.weight = network.packed() + network.layout().decay.hidden_weight;
+    decay.bias = network.packed() + network.layout().decay.hidden_bias;
+    return decay;
+}
+
 std::int64_t group_size(const CellShape& shape, const BatchPlan& plan, int threads) {
     if (threads <= 1) return kMaxGroup;
     // Sequences of unequal length need several groups a thread to even out. Each reads all weights at every step, so
@@ -135,6 +160,22 @@ private:
     Buffer<Real> gates_, reset_states_;
 };
 
+// Where the faded states of one group's rows go, a thread, if they are not kept.
+template <class Real>
+class FadedScratch {
+public:
+    FadedScratch(const Cell<Real>& cell, const CellData<Real>& data, std::int64_t threads, std::int64_t group)
+        : size_(group * cell.network->config().hidden_size) {
+        if (data.fades() && data.faded.base == nullptr) states_.resize(threads * size_);
+    }
+
+    [[nodiscard]] Real* of(int thread) { return states_.size() == 0 ? nullptr : states_.data() + thread * size_; }
+
+private:
+    std::int64_t size_;
+    Buffer<Real> states_;
+};
+
 // Some rows of a cell through all steps, or their part of some panels.
 template <class Real>
 class ForwardRows {
@@ -143,9 +184,9 @@ public:
     ForwardRows(const Cell<Real>& cell, const CellData<Real>& data, const GateStore<Real>* gates)
         : cell_(cell), data_(data), plan_(*data.plan), kernels_(cell.network->kernels()), gates_(gates) {}
 
-    // Rows [begin, begin + size). meet() is called whenever other panels are needed.
+    // Rows [begin, begin + size). faded: of FadedScratch. meet() is called whenever other panels are needed.
     template <class Meet>
-    void run(ForwardStep<Real> step, std::int64_t begin, std::int64_t size, const Meet& meet) const {
+    void run(ForwardStep<Real> step, std::int64_t begin, std::int64_t size, Real* faded, const Meet& meet) const {
         const Real* x[kMaxGroup];
         const Real* h[kMaxGroup];
         Real* out[kMaxGroup];
@@ -162,6 +203,7 @@ public:
             data_.input_rows(cell_, t, begin, end, x);
             data_.state_rows(cell_, t, begin, end, out);
             step.h = data_.previous_rows(cell_, t, begin, end, h) ? h : nullptr;
+            if (data_.fades() && step.h != nullptr) fade(t, begin, end, h, faded);
             step.rows = end - begin;
             if (gates_ != nullptr) {
                 const auto place = gates_->at(t, begin);
@@ -189,6 +231,22 @@ private:
     static constexpr std::int64_t kFewRows = 4;
     static constexpr std::int64_t kFitsL1 = 4 * 1024;  // weights of a gate; all then stay there
     static constexpr std::int64_t kAhead = 16;  // row-steps: two tiles, and no more than the L1 has room for
+
+    // The states h fade; then h are where they have.
+    void fade(std::int64_t t, std::int64_t begin, std::int64_t end, const Real** h, Real* scratch) const {
+        const Real* gaps[kMaxGroup];
+        Real* out[kMaxGroup];
+        for (std::int64_t i = begin; i < end; ++i) {
+            out[i - begin] = scratch == nullptr ? data_.faded.at(plan_, i, t)
+                                                : scratch + (i - begin) * cell_.network->config().hidden_size;
+        }
+        data_.gap_rows(t, begin, end, gaps);
+        DecayStates<Real> decay = decay_of_states(*cell_.network, end - begin, gaps);
+        decay.h = h;
+        decay.out = out;
+        kernels_.decay_states(decay);
+        std::copy_n(out, end - begin, h);
+    }
 
     // Biases and W x of the next steps.
     struct InputsAhead {
@@ -241,16 +299,18 @@ void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, const Gate
     const bool keeps_gates = gates != nullptr && gates->keeps_all();
     const ForwardStep<Real> common = common_step(cell);
     const int threads = worthwhile_threads(n_jobs, multiply_adds(common.shape, plan.row_steps()));
-    const int members = team_size(common.shape, plan.active[0], threads);
+    // All panels of a state fade together: such rows are not shared by panels.
+    const int members = data.fades() ? 1 : team_size(common.shape, plan.active[0], threads);
     const std::int64_t group = members > 1 ? plan.active[0] : group_size(common.shape, plan, threads);
     ResetBeforeScratch<Real> scratch(cell, keeps_gates, threads, group);
+    FadedScratch<Real> faded(cell, data, threads, group);
     const ForwardRows<Real> rows(cell, data, keeps_gates ? gates : nullptr);
     if (members > 1) {
         in_team(members, [&](Team& team, int thread) {
             ForwardStep<Real> step = common;
             scratch.give(step, 0);
             step.part = team_part(common.shape, team, thread);
-            rows.run(step, 0, group, [&] { team.meet(thread); });
+            rows.run(step, 0, group, nullptr, [&] { team.meet(thread); });
         });
         return;
     }
@@ -261,7 +321,8 @@ void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, const Gate
     parallel_for(threads, groups, [&](std::int64_t item, int thread) {
         ForwardStep<Real> step = common;
         scratch.give(step, thread);
-        rows.run(step, (order.empty() ? item : order[static_cast<std::size_t>(item)]) * group, group, [] {});
+        const std::int64_t begin = (order.empty() ? item : order[static_cast<std::size_t>(item)]) * group;
+        rows.run(step, begin, group, faded.of(thread), [] {});
     });
 }
 
@@ -278,7 +339,7 @@ static void remake_row_steps(const Cell<Real>& cell, const CellData<Real>& data,
     bool has_state = true;
     for (std::int64_t i = 0; i < end - begin; ++i, at = plan.next(at)) {
         data.input_rows(cell, at.step, at.row, at.row + 1, x + i);
-        has_state = data.previous_rows(cell, at.step, at.row, at.row + 1, h + i);
+        has_state = data.entering_rows(cell, at.step, at.row, at.row + 1, h + i);
         out[i] = unused;
     }
     step.rows = end - begin;
@@ -324,11 +385,13 @@ void remake_gates(const Cell<Real>& cell, const CellData<Real>& data, const Gate
 
 template struct Cell<float>;
 template struct CellData<float>;
+template DecayStates<float> decay_of_states(const Network<float>&, std::int64_t, const float* const*);
 template void forward_cell(const Cell<float>&, const CellData<float>&, const GateStore<float>*, int);
 template void remake_gates(const Cell<float>&, const CellData<float>&, const GateStore<float>&, std::int64_t,
                            std::int64_t, int);
 template struct Cell<double>;
 template struct CellData<double>;
+template DecayStates<double> decay_of_states(const Network<double>&, std::int64_t, const double* const*);
 template void forward_cell(const Cell<double>&, const CellData<double>&, const GateStore<double>*, int);
 template void remake_gates(const Cell<double>&, const CellData<double>&, const GateStore<double>&, std::int64_t,
                            std::int64_t, int);

@@ -19,7 +19,7 @@ void check(const NetworkConfig& config) {
                                   std::to_string(value));
         }
     };
-    at_least("input_size", config.input_size, 1);
+    at_least("input_size", config.input_size, config.tables.empty() || config.decay ? 1 : 0);
     at_least("hidden_size", config.hidden_size, 1);
     at_least("num_layers", config.num_layers, 1);
     at_least("output_size", config.output_size, 0);
@@ -29,11 +29,22 @@ void check(const NetworkConfig& config) {
     if (config.output_size == 0 && (config.per_step || config.pool != Pool::last)) {
         throw InvalidArgument("pool and target say what the head reads: they need an output_size of at least 1");
     }
+    if (config.decay && config.bidirectional) {
+        throw InvalidArgument("decay needs bidirectional=False: a gap is the time since an earlier step");
+    }
     // In double, so that the check itself cannot overflow.
     const auto units = static_cast<double>(config.hidden_size);
-    const double inputs = std::max(static_cast<double>(config.input_size), 2.0 * units);
+    double inputs = 2.0 * static_cast<double>(config.input_size);
+    double others = 2.0 * units * static_cast<double>(config.output_size);
+    for (const EmbeddingTable& table : config.tables) {
+        at_least("codes of a table", table.codes, 1);
+        at_least("size of a table", table.size, 1);
+        inputs += static_cast<double>(table.size);
+        others += static_cast<double>(table.codes) * static_cast<double>(table.size);
+    }
+    inputs = std::max(inputs, 2.0 * units);
     const double weights = static_cast<double>(config.num_layers) * 2.0 * 3.0 * units * (inputs + units);
-    if (weights + 2.0 * units * static_cast<double>(config.output_size) > 1e12) {
+    if (weights + others > 1e12) {
         throw InvalidArgument("a network of hidden_size " + std::to_string(config.hidden_size) + ", input_size " +
                               std::to_string(config.input_size) + " and " + std::to_string(config.num_layers) +
                               " layers has more weights than any memory holds; expected fewer than 1e12");
@@ -70,6 +81,21 @@ void for_each_parameter(const NetworkConfig& config, const ParameterLayout& layo
             vector(place.bias, 3);
         }
     }
+    for (std::size_t i = 0; i < config.tables.size(); ++i) {
+        const std::int64_t size = config.tables[i].codes * config.tables[i].size;
+        for (std::int64_t k = 0; k < size; ++k) copy(at++, layout.tables[i] + k);
+    }
+    if (config.decay) {
+        const DecayLayout& decay = layout.decay;
+        const std::int64_t features = config.input_size;
+        const std::int64_t padded = panels_of(hidden, width) * width;
+        for (std::int64_t f = 0; f < features; ++f) copy(at++, decay.input_weight + f);
+        for (std::int64_t f = 0; f < features; ++f) copy(at++, decay.input_bias + f);
+        for (std::int64_t unit = 0; unit < hidden; ++unit) {
+            for (std::int64_t f = 0; f < features; ++f) copy(at++, decay.hidden_weight + f * padded + unit);
+        }
+        for (std::int64_t unit = 0; unit < hidden; ++unit) copy(at++, decay.hidden_bias + unit);
+    }
     if (layout.pool_query >= 0) {
         for (std::int64_t i = 0; i < config.state_size(); ++i) copy(at++, layout.pool_query + i);
     }
@@ -99,6 +125,14 @@ ParameterLayout::ParameterLayout(const NetworkConfig& config, std::int64_t width
         layout.size = packed_size - layout.w;
         canonical_size += 3 * hidden * (inputs + hidden + (config.bias ? 2 : 0));
     }
+    if (config.decay) {
+        const std::int64_t features = config.input_size;
+        decay.input_weight = place(features, false);
+        decay.input_bias = place(features, false);
+        decay.hidden_weight = place(features * panels * width, false);
+        decay.hidden_bias = place(panels * width, false);
+        canonical_size += 2 * features + hidden * (features + 1);
+    }
     if (config.output_size > 0 && config.pool == Pool::attention) {
         pool_query = place(config.state_size(), true);
         canonical_size += config.state_size();
@@ -107,6 +141,11 @@ ParameterLayout::ParameterLayout(const NetworkConfig& config, std::int64_t width
         head_weight = place(config.output_size * config.state_size(), true);
         head_bias = place(config.output_size, false);
         canonical_size += config.output_size * (config.state_size() + 1);
+    }
+    dense_size = packed_size;
+    for (const EmbeddingTable& table : config.tables) {
+        tables.push_back(place(table.codes * table.size, false));
+        canonical_size += table.codes * table.size;
     }
 }
 

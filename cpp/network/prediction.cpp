@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "grulearn/errors.hpp"
+#include "input_stage.hpp"
 #include "pooling.hpp"
 #include "recording.hpp"
 #include "segments.hpp"
@@ -16,7 +17,12 @@ template <class Real>
 class Predictor {
 public:
     Predictor(const Network<Real>& network, const SequencesView<Real>& sequences, int n_jobs)
-        : network_(network), config_(network.config()), sequences_(sequences), n_jobs_(n_jobs), pooling_(network) {}
+        : network_(network),
+          config_(network.config()),
+          sequences_(sequences),
+          n_jobs_(n_jobs),
+          inputs_(network),
+          pooling_(network) {}
 
     void run(Real* out) {
         // States are kept of a block at most: so many row-steps, or one sequence that is longer.
@@ -54,7 +60,8 @@ private:
         const std::int64_t size = config_.state_size();
         Real* pooled = vectors_.resize(plan_.rows * size);
         if (config_.pool == Pool::last) {
-            final_vectors(pooled);
+            // Made for a segment at a time, inputs need less memory than for all steps.
+            config_.prepares_inputs() && !keeps_all_states() ? running_final_vectors(pooled) : final_vectors(pooled);
         } else if (keeps_all_states()) {
             pooled_vectors(pooled);
         } else {
@@ -69,10 +76,25 @@ private:
     void final_vectors(Real* pooled) {
         const std::int64_t size = config_.state_size();
         const RowSpace<Real> top{ring_.resize(2 * plan_.rows * size), size, RowOrder::ring, nullptr};
-        forward_layers<Real>(network_, plan_, caller_rows(plan_, sequences_), nullptr, top, states_, nullptr, n_jobs_);
+        const LayerInputs<Real> inputs = inputs_.forward(plan_, sequences_, n_jobs_);
+        forward_layers<Real>(network_, plan_, inputs, nullptr, top, states_, nullptr, n_jobs_);
         for (std::int64_t direction = 0; direction < config_.directions(); ++direction) {
             final_states<Real>({&network_, config_.num_layers - 1, direction}, plan_, top, nullptr,
                                pooled + direction * config_.hidden_size, size, plan_.sequence.data(), 0, plan_.rows);
+        }
+    }
+
+    void running_final_vectors(Real* pooled) {
+        std::fill_n(pooled, plan_.rows * config_.state_size(), Real{0});
+        for (std::int64_t direction = 0; direction < config_.directions(); ++direction) {
+            SegmentedPass<Real> pass(network_, direction, plan_, sequences_, n_jobs_);
+            pass.run([&](const BatchPlan& segment, const RowSpace<Real>& states, std::int64_t) {
+                for (std::int64_t row = 0; row < segment.rows; ++row) {
+                    const std::int64_t last = direction == 0 ? segment.length[static_cast<std::size_t>(row)] - 1 : 0;
+                    std::copy_n(states.at(segment, row, last), config_.hidden_size,
+                                vector_of(pooled, row) + direction * config_.hidden_size);
+                }
+            });
         }
     }
 
@@ -148,7 +170,8 @@ private:
     }
 
     RowSpace<Real> all_states() {
-        forward_layers<Real>(network_, plan_, caller_rows(plan_, sequences_), nullptr, {}, states_, nullptr, n_jobs_);
+        const LayerInputs<Real> inputs = inputs_.forward(plan_, sequences_, n_jobs_);
+        forward_layers<Real>(network_, plan_, inputs, nullptr, {}, states_, nullptr, n_jobs_);
         return {states_.back().data(), config_.state_size(), RowOrder::time, nullptr};
     }
 
@@ -173,6 +196,7 @@ private:
     const NetworkConfig& config_;
     const SequencesView<Real>& sequences_;
     int n_jobs_;
+    InputStage<Real> inputs_;
     BatchPlan plan_;
     std::vector<std::int64_t> batch_;
     std::vector<Buffer<Real>> states_;
@@ -185,7 +209,7 @@ private:
 
 template <class Real>
 void Network<Real>::predict(const SequencesView<Real>& sequences, Real* out, int n_jobs) const {
-    check(sequences, config_.input_size);
+    check(sequences, config_);
     if (config_.output_size == 0) throw InvalidArgument("predict needs a head: the network's output_size is 0");
     const FlushDenormals flush;
     Predictor<Real>(*this, sequences, n_jobs).run(out);

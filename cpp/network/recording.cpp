@@ -20,12 +20,12 @@ const Real* h0_of(const Cell<Real>& cell, const BatchPlan& plan, const Real* h0)
 }  // namespace
 
 template <class Real>
-void forward_layers(const Network<Real>& network, const BatchPlan& plan, const RowSpace<Real>& rows, const Real* h0,
-                    const RowSpace<Real>& top, std::vector<Buffer<Real>>& states,
-                    const std::vector<GateStore<Real>>* gates, int n_jobs) {
+void forward_layers(const Network<Real>& network, const BatchPlan& plan, const LayerInputs<Real>& layer_0,
+                    const Real* h0, const RowSpace<Real>& top, std::vector<Buffer<Real>>& states,
+                    const RecordedStates<Real>* recorded, int n_jobs) {
     const NetworkConfig& config = network.config();
     states.resize(static_cast<std::size_t>(config.num_layers));
-    RowSpace<Real> inputs = rows;
+    LayerInputs<Real> inputs = layer_0;
     for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
         RowSpace<Real> out = top;
         if (layer + 1 < config.num_layers || top.base == nullptr) {
@@ -34,12 +34,16 @@ void forward_layers(const Network<Real>& network, const BatchPlan& plan, const R
         }
         for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
             const Cell<Real> cell{&network, layer, direction};
-            const CellData<Real> data{&plan, inputs, column(out, direction * config.hidden_size),
-                                      h0_of(cell, plan, h0)};
-            forward_cell(cell, data, gates == nullptr ? nullptr : &(*gates)[static_cast<std::size_t>(cell.index())],
-                         n_jobs);
+            const CellData<Real> data{&plan,
+                                      inputs.rows,
+                                      column(out, direction * config.hidden_size),
+                                      h0_of(cell, plan, h0),
+                                      inputs.gaps,
+                                      recorded == nullptr ? RowSpace<Real>{} : recorded->faded};
+            const auto index = static_cast<std::size_t>(cell.index());
+            forward_cell(cell, data, recorded == nullptr ? nullptr : &recorded->gates[index], n_jobs);
         }
-        inputs = out;
+        inputs = {out, {}};
     }
 }
 
@@ -63,22 +67,26 @@ void final_states(const Cell<Real>& cell, const BatchPlan& plan, const RowSpace<
 }
 
 template <class Real>
-void Recording<Real>::forward(const BatchPlan& plan, const RowSpace<Real>& rows, const Real* h0, int n_jobs) {
+void Recording<Real>::forward(const BatchPlan& plan, const LayerInputs<Real>& inputs, const Real* h0, int n_jobs) {
     const NetworkConfig& config = network_.config();
     plan_ = &plan;
-    rows_ = rows;
+    inputs_ = inputs;
     h0_ = h0;
     chunks_.cut(plan, config.hidden_size, checkpoint_steps_);
     gates_.resize(static_cast<std::size_t>(config.cells()));
-    gate_stores_.resize(gates_.size());
+    recorded_.gates.resize(gates_.size());
+    if (inputs.gaps.base != nullptr) {
+        const std::int64_t hidden = config.hidden_size;
+        recorded_.faded = {faded_.resize(plan.row_steps() * hidden), hidden, RowOrder::time, nullptr};
+    }
     for (std::int64_t index = 0; index < config.cells(); ++index) {
         const CellShape shape = Cell<Real>{&network_, index / config.directions(), 0}.shape();
-        GateStore<Real>& store = gate_stores_[static_cast<std::size_t>(index)];
+        GateStore<Real>& store = recorded_.gates[static_cast<std::size_t>(index)];
         store = {nullptr, &plan, &chunks_, shape.panels, shape.slots() * network_.kernels().width};
         // Gates that are made again belong to one cell at a time.
         store.base = gates_[store.keeps_all() ? static_cast<std::size_t>(index) : 0].resize(store.size());
     }
-    forward_layers(network_, plan, rows, h0, {}, states_, &gate_stores_, n_jobs);
+    forward_layers(network_, plan, inputs, h0, {}, states_, &recorded_, n_jobs);
 }
 
 template <class Real>
@@ -140,9 +148,9 @@ void Recording<Real>::backward(const OutputGradients& given, const InputGradient
         }
         for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
             const Cell<Real> cell{&network_, layer, direction};
-            const RowSpace<Real> inputs = layer == 0 ? rows_ : states(layer - 1);
+            const LayerInputs<Real> inputs = layer == 0 ? inputs_ : LayerInputs<Real>{states(layer - 1), {}};
             const RowSpace<Real> own = column(states(layer), direction * config.hidden_size);
-            const CellData<Real> data{plan_, inputs, own, h0_of(cell, *plan_, h0_)};
+            const CellData<Real> data{plan_, inputs.rows, own, h0_of(cell, *plan_, h0_), inputs.gaps, recorded_.faded};
             backward_cell(cell, data, gradients_of(cell, arriving, leaving, transposed), scratch_, n_jobs);
             if (wanted.h0 != nullptr) initial_state_gradient(cell, wanted.h0);
         }
@@ -155,7 +163,7 @@ CellGradients<Real> Recording<Real>::gradients_of(const Cell<Real>& cell, const 
                                                   const InputGradients& wanted,
                                                   const TransposedWeights<Real>& transposed) {
     CellGradients<Real> gradients;
-    gradients.gates = gate_stores_[static_cast<std::size_t>(cell.index())];
+    gradients.gates = recorded_.gates[static_cast<std::size_t>(cell.index())];
     if (given.outputs.base != nullptr) {
         gradients.d_states = column(given.outputs, cell.direction * network_.config().hidden_size);
     }
@@ -184,16 +192,14 @@ void Recording<Real>::initial_state_gradient(const Cell<Real>& cell, Real* d_h0)
     }
 }
 
-template void forward_layers(const Network<float>&, const BatchPlan&, const RowSpace<float>&, const float*,
-                             const RowSpace<float>&, std::vector<Buffer<float>>&, const std::vector<GateStore<float>>*,
-                             int);
+template void forward_layers(const Network<float>&, const BatchPlan&, const LayerInputs<float>&, const float*,
+                             const RowSpace<float>&, std::vector<Buffer<float>>&, const RecordedStates<float>*, int);
 template void final_states(const Cell<float>&, const BatchPlan&, const RowSpace<float>&, const float*, float*,
                            std::int64_t, const std::int64_t*, std::int64_t, std::int64_t);
 template class TransposedWeights<float>;
 template class Recording<float>;
-template void forward_layers(const Network<double>&, const BatchPlan&, const RowSpace<double>&, const double*,
-                             const RowSpace<double>&, std::vector<Buffer<double>>&,
-                             const std::vector<GateStore<double>>*, int);
+template void forward_layers(const Network<double>&, const BatchPlan&, const LayerInputs<double>&, const double*,
+                             const RowSpace<double>&, std::vector<Buffer<double>>&, const RecordedStates<double>*, int);
 template void final_states(const Cell<double>&, const BatchPlan&, const RowSpace<double>&, const double*, double*,
                            std::int64_t, const std::int64_t*, std::int64_t, std::int64_t);
 template class TransposedWeights<double>;

@@ -8,11 +8,18 @@
 
 namespace grulearn {
 
+// What the way back needs beside the states.
+template <class Real>
+struct RecordedStates {
+    std::vector<GateStore<Real>> gates;  // [cell]
+    RowSpace<Real> faded;                // see CellData
+};
+
 // States of all layers of a batch. Layers below the top keep every position; `top` says where the top layer's go.
 template <class Real>
-void forward_layers(const Network<Real>& network, const BatchPlan& plan, const RowSpace<Real>& rows, const Real* h0,
-                    const RowSpace<Real>& top, std::vector<Buffer<Real>>& states,
-                    const std::vector<GateStore<Real>>* gates, int n_jobs);
+void forward_layers(const Network<Real>& network, const BatchPlan& plan, const LayerInputs<Real>& inputs,
+                    const Real* h0, const RowSpace<Real>& top, std::vector<Buffer<Real>>& states,
+                    const RecordedStates<Real>* recorded, int n_jobs);
 
 // Final states of one cell, `states` being those of its layer: that of row i goes to out + place[i] * stride (place
 // null: i). A sequence without steps keeps its h0 (null: zeros).
@@ -45,7 +52,7 @@ public:
     Recording(const Network<Real>& network, std::int64_t checkpoint_steps)
         : network_(network), checkpoint_steps_(checkpoint_steps) {}
 
-    void forward(const BatchPlan& plan, const RowSpace<Real>& rows, const Real* h0, int n_jobs);
+    void forward(const BatchPlan& plan, const LayerInputs<Real>& inputs, const Real* h0, int n_jobs);
 
     // States of a layer, (row-steps, D * H) in time order.
     [[nodiscard]] RowSpace<Real> states(std::int64_t layer) const;
@@ -79,12 +86,13 @@ private:
     const Network<Real>& network_;
     std::int64_t checkpoint_steps_;
     const BatchPlan* plan_ = nullptr;
-    RowSpace<Real> rows_;
+    LayerInputs<Real> inputs_;
     const Real* h0_ = nullptr;
     Chunks chunks_;
     std::vector<Buffer<Real>> states_;  // [layer]
     std::vector<Buffer<Real>> gates_;  // [cell]; with checkpoints one for all
-    std::vector<GateStore<Real>> gate_stores_;  // [cell]
+    RecordedStates<Real> recorded_;
+    Buffer<Real> faded_;  // (row-steps, H) of layer 0
     Buffer<Real> d_states_[2];  // of a layer and of the one below
     Buffer<Real> carry_;
     BackwardScratch<Real> scratch_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cell_pass.hpp"
+#include "input_stage.hpp"
 
 namespace grulearn {
 
@@ -16,7 +17,7 @@ class SegmentedPass {
 public:
     SegmentedPass(const Network<Real>& network, std::int64_t direction, const BatchPlan& whole,
                   const SequencesView<Real>& sequences, int n_jobs)
-        : cell_{&network, 0, direction}, whole_(whole), sequences_(sequences), n_jobs_(n_jobs) {}
+        : cell_{&network, 0, direction}, whole_(whole), sequences_(sequences), n_jobs_(n_jobs), inputs_(network) {}
 
     // Calls consume(plan, states, begin) after each segment: its row i is that of the whole plan, from step `begin` on
     // (in the direction's order); states are (row-steps, H) of the segment's plan.
@@ -26,8 +27,9 @@ public:
         for (std::int64_t begin = 0, steps = 0; begin < whole_.steps; begin += steps) {
             steps = take(begin);
             const RowSpace<Real> states{states_.resize(plan_.row_steps() * hidden), hidden, RowOrder::time, nullptr};
-            const CellData<Real> data{&plan_, caller_rows(plan_, sequences_), states,
-                                      begin == 0 ? nullptr : before_.data()};
+            const LayerInputs<Real> inputs = inputs_.forward(plan_, sequences_, n_jobs_);
+            const Real* before = begin == 0 ? nullptr : before_.data();
+            const CellData<Real> data{&plan_, inputs.rows, states, before, inputs.gaps, {}};
             forward_cell<Real>(cell_, data, nullptr, n_jobs_);
             if (before_.size() == 0) before_.resize(plan_.rows * hidden);
             for (std::int64_t i = 0; i < plan_.rows; ++i) {
@@ -64,6 +66,7 @@ private:
     const BatchPlan& whole_;
     const SequencesView<Real>& sequences_;
     int n_jobs_;
+    InputStage<Real> inputs_;
     BatchPlan plan_;
     std::vector<std::int64_t> starts_, lengths_, order_;
     Buffer<Real> states_, before_;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "grulearn/errors.hpp"
 #include "grulearn/training.hpp"
 #include "recording.hpp"
 #include "thread_pool.hpp"
@@ -22,7 +23,13 @@ public:
 
 template <class Real>
 Tape<Real>::Tape(const Network<Real>& network, int n_jobs, std::int64_t checkpoint_steps)
-    : implementation_(std::make_unique<Implementation>(network, n_jobs, checkpoint_steps)) {}
+    : implementation_(std::make_unique<Implementation>(network, n_jobs, checkpoint_steps)) {
+    if (network.config().prepares_inputs()) {
+        throw InvalidArgument(
+            "a tape gives gradients by the rows that a cell reads; this network makes them of "
+            "categorical or decaying features first. A Trainer gives those of its weights");
+    }
+}
 template <class Real>
 Tape<Real>::~Tape() = default;
 
@@ -30,12 +37,12 @@ template <class Real>
 void Tape<Real>::record(const SequencesView<Real>& sequences, const Real* h0, Real* outputs, Real* h_n) {
     Implementation& own = *implementation_;
     const NetworkConfig& config = own.network.config();
-    check(sequences, config.input_size);
+    check(sequences, config);
     const FlushDenormals flush;
     std::vector<std::int64_t> all(static_cast<std::size_t>(sequences.size()));
     std::iota(all.begin(), all.end(), 0);
     own.plan.build(sequences, all);
-    own.recording.forward(own.plan, caller_rows(own.plan, sequences), h0, own.n_jobs);
+    own.recording.forward(own.plan, {caller_rows(own.plan, sequences), {}}, h0, own.n_jobs);
     for (std::int64_t cell = 0; cell < config.cells(); ++cell) {
         own.recording.final_states_of(cell / config.directions(), cell % config.directions(),
                                       h_n + cell * own.plan.rows * config.hidden_size, config.hidden_size,

@@ -35,7 +35,7 @@ Trainer<Real>::Trainer(Network<Real>& network, const SequencesView<Real>& sequen
       worker_(std::make_unique<BatchWorker<Real>>(network, config.n_jobs, config.checkpoint_steps)) {
     sequences_.starts = starts_;
     sequences_.lengths = lengths_;
-    check(sequences_, network.config().input_size);
+    check(sequences_, network.config());
     if (network.config().output_size == 0) {
         throw InvalidArgument("training needs a head: the network's output_size is 0");
     }

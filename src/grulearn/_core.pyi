@@ -3,7 +3,7 @@ The native core: GRU networks, their gradients and their training, in float32 an
 """
 
 from collections.abc import Sequence
-from typing import Annotated, overload
+from typing import Annotated, Any, overload
 
 import numpy
 from numpy.typing import NDArray
@@ -45,11 +45,14 @@ class Network:
     A stack of GRU layers with an optional linear head.
 
     Parameters are one flat vector in the order of PyTorch's state_dict: weight_ih, weight_hh, bias_ih
-    and bias_hh of each layer and direction, then the query of pool="attention", then the head's weight
-    and bias. All arrays are float32.
+    and bias_hh of each layer and direction, then the input's, the query of pool="attention", and the head's
+    weight and bias. All arrays are float32.
+
+    With categorical=[(n_codes, size), ...] each row has as many int32 codes as that has pairs: `codes`
+    (R, C), beside the numeric `rows`. With decay=True a row is [value (F), mask (F), gap (F)].
     """
 
-    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', isa: str = '') -> None: ...
+    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', categorical: Sequence[tuple[int, int]] = [], decay: bool = False, isa: str = '') -> None: ...
 
     @property
     def n_parameters(self) -> int:
@@ -61,12 +64,12 @@ class Network:
     def set_parameters(self, values: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
         """Sets all parameters, (n_parameters,)."""
 
-    def forward(self, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], h0: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)] | None, n_jobs: int) -> tuple[Annotated[NDArray[numpy.float32], dict(shape=(None, None))], Annotated[NDArray[numpy.float32], dict(shape=(None, None, None))]]:
+    def forward(self, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], h0: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)] | None, n_jobs: int, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> tuple[Annotated[NDArray[numpy.float32], dict(shape=(None, None))], Annotated[NDArray[numpy.float32], dict(shape=(None, None, None))]]:
         """
         outputs (sum of lengths, D * H), sequence after sequence, and h_n (L * D, N, H).
         """
 
-    def step(self, x: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], h: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], out: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu')]) -> None:
+    def step(self, x: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], h: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], out: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order='C', device='cpu')], codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> None:
         """
         One step of N rows: x (N, F), h and out (L, N, H); out may be h. Allocates nothing.
         """
@@ -77,7 +80,7 @@ class Network:
         Returns out, or a new array for None; returns None, having done nothing, if an array needs converting.
         """
 
-    def predict(self, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_jobs: int) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None))]:
+    def predict(self, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_jobs: int, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None))]:
         """
         The head's outputs, (N, O); with target="sequence" (sum of lengths, O), sequence after sequence.
         """
@@ -85,7 +88,7 @@ class Network:
 class Network64:
     """`Network` in float64."""
 
-    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', isa: str = '') -> None: ...
+    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', categorical: Sequence[tuple[int, int]] = [], decay: bool = False, isa: str = '') -> None: ...
 
     @property
     def n_parameters(self) -> int:
@@ -97,12 +100,12 @@ class Network64:
     def set_parameters(self, values: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
         """Sets all parameters, (n_parameters,)."""
 
-    def forward(self, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], h0: Annotated[NDArray[numpy.float64], dict(shape=(None, None, None), order='C', device='cpu', writable=False)] | None, n_jobs: int) -> tuple[Annotated[NDArray[numpy.float64], dict(shape=(None, None))], Annotated[NDArray[numpy.float64], dict(shape=(None, None, None))]]:
+    def forward(self, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], h0: Annotated[NDArray[numpy.float64], dict(shape=(None, None, None), order='C', device='cpu', writable=False)] | None, n_jobs: int, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> tuple[Annotated[NDArray[numpy.float64], dict(shape=(None, None))], Annotated[NDArray[numpy.float64], dict(shape=(None, None, None))]]:
         """
         outputs (sum of lengths, D * H), sequence after sequence, and h_n (L * D, N, H).
         """
 
-    def step(self, x: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], h: Annotated[NDArray[numpy.float64], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], out: Annotated[NDArray[numpy.float64], dict(shape=(None, None, None), order='C', device='cpu')]) -> None:
+    def step(self, x: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], h: Annotated[NDArray[numpy.float64], dict(shape=(None, None, None), order='C', device='cpu', writable=False)], out: Annotated[NDArray[numpy.float64], dict(shape=(None, None, None), order='C', device='cpu')], codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> None:
         """
         One step of N rows: x (N, F), h and out (L, N, H); out may be h. Allocates nothing.
         """
@@ -113,10 +116,89 @@ class Network64:
         Returns out, or a new array for None; returns None, having done nothing, if an array needs converting.
         """
 
-    def predict(self, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_jobs: int) -> Annotated[NDArray[numpy.float64], dict(shape=(None, None))]:
+    def predict(self, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_jobs: int, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> Annotated[NDArray[numpy.float64], dict(shape=(None, None))]:
         """
         The head's outputs, (N, O); with target="sequence" (sum of lengths, O), sequence after sequence.
         """
+
+class Stream:
+    """
+    Streams of a network with a head, each advanced step by step.
+
+    mean and scale (F,) are those of the features, target_mean and target_scale (K,) as in `decode`. The
+    network's parameters must not change.
+    """
+
+    def __init__(self, network: Network, n_streams: int, *, mean: Sequence[float], scale: Sequence[float], loss: str, quantiles: Sequence[float] = [], target_mean: Sequence[float] = [], target_scale: Sequence[float] = [], n_jobs: int = 1) -> None: ...
+
+    def step(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        One step: x (F,) for the only stream or the one with number `streams`, or (n, F) for all or those whose
+        different numbers `streams` (n,) has. Returns a prediction for each target; float64, (n, K), (K,), (n,) or a float.
+        None, and nothing has changed, if an array needs converting or something is wrong.
+        """
+
+    def step_values(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        `step` that returns everything that was decoded: (n, O), (O,), (n,) or a float.
+        """
+
+    def step_probabilities(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        `step` that returns the probability of each class, (n, C) or (C,): of a single output p, 1 - p and p.
+        """
+
+    def step_decisions(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        `step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where an
+        output is positive, else 0: (n, K), (K,), (n,) or an int.
+        """
+
+    def reset(self, streams: Sequence[int] | None = None) -> None:
+        """Puts streams (None: all) back to their beginning."""
+
+    def state(self) -> dict[str, Any]:
+        """Copies of the arrays that are carried from one step to the next."""
+
+    def set_state(self, arrays: dict[str, Any]) -> None:
+        """Goes on from arrays of the dtypes and shapes of `state`."""
+
+class Stream64:
+    """`Stream` of a network in float64."""
+
+    def __init__(self, network: Network64, n_streams: int, *, mean: Sequence[float], scale: Sequence[float], loss: str, quantiles: Sequence[float] = [], target_mean: Sequence[float] = [], target_scale: Sequence[float] = [], n_jobs: int = 1) -> None: ...
+
+    def step(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        One step: x (F,) for the only stream or the one with number `streams`, or (n, F) for all or those whose
+        different numbers `streams` (n,) has. Returns a prediction for each target; float64, (n, K), (K,), (n,) or a float.
+        None, and nothing has changed, if an array needs converting or something is wrong.
+        """
+
+    def step_values(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        `step` that returns everything that was decoded: (n, O), (O,), (n,) or a float.
+        """
+
+    def step_probabilities(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        `step` that returns the probability of each class, (n, C) or (C,): of a single output p, 1 - p and p.
+        """
+
+    def step_decisions(self, x: object | None, streams: object | None, out: object | None) -> object:
+        """
+        `step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where an
+        output is positive, else 0: (n, K), (K,), (n,) or an int.
+        """
+
+    def reset(self, streams: Sequence[int] | None = None) -> None:
+        """Puts streams (None: all) back to their beginning."""
+
+    def state(self) -> dict[str, Any]:
+        """Copies of the arrays that are carried from one step to the next."""
+
+    def set_state(self, arrays: dict[str, Any]) -> None:
+        """Goes on from arrays of the dtypes and shapes of `state`."""
 
 class Tape:
     """A forward pass that can be run backward once."""
@@ -170,10 +252,10 @@ class Trainer:
     K is the number of outputs, divided by 2 for gaussian and by the number of quantiles for pinball; for
     cross_entropy targets are int64 class numbers (N,) or (M,), where -1 does not count with
     target="sequence". sample_weight (N,), step_weight (M,). weight_decay is decoupled and leaves biases
-    alone; clip_norm bounds the global norm of the gradient, 0: no bound.
+    and the input's weights alone; clip_norm bounds the global norm of the gradient, 0: no bound.
     """
 
-    def __init__(self, network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0) -> None: ...
+    def __init__(self, network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> None: ...
 
     def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
@@ -214,7 +296,7 @@ class Trainer:
 class Trainer64:
     """`Trainer` in float64."""
 
-    def __init__(self, network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0) -> None: ...
+    def __init__(self, network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> None: ...
 
     def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """

@@ -19,16 +19,19 @@ class CoreClasses(NamedTuple):
         Runs a network; takes and gives arrays of the dtype.
     trainer : type
         Trains such a network.
+    stream : type
+        Runs such a network step by step.
     """
 
     # Not the types themselves: they differ in the dtype of what they take.
     network: Callable[..., _core.Network | _core.Network64]
     trainer: Callable[..., _core.Trainer | _core.Trainer64]
+    stream: Callable[..., _core.Stream | _core.Stream64]
 
 
 _CLASSES = {
-    "float32": CoreClasses(_core.Network, _core.Trainer),
-    "float64": CoreClasses(_core.Network64, _core.Trainer64),
+    "float32": CoreClasses(_core.Network, _core.Trainer, _core.Stream),
+    "float64": CoreClasses(_core.Network64, _core.Trainer64, _core.Stream64),
 }
 
 

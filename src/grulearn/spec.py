@@ -278,8 +278,8 @@ class NetworkSpec:
             )
         if self.input.decay and self.cell.bidirectional:
             raise ValueError(
-                "NetworkSpec: decay needs bidirectional=False: a gap is the time since an earlier step, "
-                "which a direction that reads from the end has not seen"
+                "NetworkSpec: decay needs bidirectional=False: a gap is the time since an earlier step, and "
+                "a direction that reads from the end has not seen that"
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from grulearn.equations import (
     gru_sequence_backward,
     loss_gradient,
     loss_sum,
+    network_inputs,
+    network_inputs_backward,
     pool_states,
     pool_states_backward,
 )
@@ -121,11 +123,14 @@ class HeadCase:
     seed: int = 0
     weighted: bool = False
     pool: str = "last"
+    categorical: tuple[tuple[int, int], ...] = ()
+    decay: bool = False
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(self.seed)
         pool = PoolSpec(self.pool)
-        self.spec = NetworkSpec(InputSpec(self.n_features), self.cell, pool, head=self.head, dtype=self.dtype)
+        self.given = InputSpec(self.n_features, categorical=self.categorical, decay=self.decay)
+        self.spec = NetworkSpec(self.given, self.cell, pool, head=self.head, dtype=self.dtype)
         self.shapes = parameter_shapes(self.spec)
         self.network = make_network(
             self.n_features,
@@ -135,13 +140,23 @@ class HeadCase:
             self.dtype,
             pool=self.pool,
             target=self.head.target,
+            categorical=self.categorical,
+            decay=self.decay,
         )
         self.start = rng.normal(0, 0.4, self.network.n_parameters).astype(self.dtype)
         self.network.set_parameters(self.start)
         self.lengths = rng.integers(0, self.longest + 1, self.n)
         self.lengths[0] = self.longest
         self.starts = np.cumsum(self.lengths) - self.lengths
-        self.rows = rng.standard_normal((int(self.lengths.sum()), self.n_features)).astype(self.dtype)
+        self.rows = rng.standard_normal((int(self.lengths.sum()), self.given.row_width)).astype(self.dtype)
+        if self.decay:
+            values = (len(self.rows), self.n_features)
+            self.rows[:, self.n_features : 2 * self.n_features] = rng.random(values) < 0.6
+            self.rows[:, 2 * self.n_features :] = rng.exponential(1.0, values)
+        self.codes = None
+        if self.categorical:
+            drawn = [rng.integers(0, n_codes, len(self.rows), np.int32) for n_codes, _ in self.categorical]
+            self.codes = np.stack(drawn, 1)
         self._draw_targets(rng)
 
     @property
@@ -177,6 +192,7 @@ class HeadCase:
             "quantiles": self.head.quantiles or (),
             "sample_weight": self.weights,
             "step_weight": self.step_weights,
+            "codes": self.codes,
             **options,
         }
         arrays = (self.rows, self.starts, self.lengths, self.targets)
@@ -205,17 +221,33 @@ class HeadCase:
 
     def predict(self, n_jobs: int = 1) -> np.ndarray:
         """Run the core."""
-        return self.network.predict(self.rows, self.starts, self.lengths, n_jobs)
+        return self.network.predict(self.rows, self.starts, self.lengths, n_jobs, self.codes)
+
+    def _reference_inputs(self, batch: np.ndarray, weights: dict[str, np.ndarray]) -> tuple[Any, ...]:
+        """What layer 0 reads, (N, T, I), the factors of its states, and the way back from their gradients."""
+        lengths = self.lengths[batch]
+        rows = np.zeros((len(batch), max(lengths, default=0), self.given.row_width))
+        codes = np.zeros((*rows.shape[:2], len(self.categorical)), np.int32)
+        for i, sequence in enumerate(batch):
+            own = slice(self.starts[sequence], self.starts[sequence] + lengths[i])
+            rows[i, : lengths[i]] = self.rows[own]
+            if self.codes is not None:
+                codes[i, : lengths[i]] = self.codes[own]
+        x, hidden_scale = network_inputs(rows, weights, codes)
+
+        def back(gradients: dict[str, np.ndarray], dx: np.ndarray) -> dict[str, np.ndarray]:
+            d_scale = gradients.pop("hidden_scale", None)
+            return {**gradients, **network_inputs_backward(dx, d_scale, rows, weights, codes)}
+
+        return x, hidden_scale, back
 
     def _reference_items(self, batch: np.ndarray) -> tuple[Any, ...]:
         """What the head reads, (items, D*H), and how to get back from its gradient."""
-        lengths = self.lengths[batch]
-        x = np.zeros((len(batch), max(lengths, default=0), self.n_features))
-        mask = np.arange(x.shape[1]) < lengths[:, np.newaxis]
-        for i, sequence in enumerate(batch):
-            x[i, : lengths[i]] = self.rows[self.starts[sequence] :][: lengths[i]]
         weights = unflatten(self.network.parameters().astype(np.float64), self.shapes)
-        options = {"lengths": lengths, "reset_after": self.cell.reset_after}
+        x, hidden_scale, to_inputs = self._reference_inputs(batch, weights)
+        lengths = self.lengths[batch]
+        mask = np.arange(x.shape[1]) < lengths[:, np.newaxis]
+        options = {"lengths": lengths, "reset_after": self.cell.reset_after, "hidden_scale": hidden_scale}
         states, _ = gru_sequence(x, weights, **options)
         if self.per_step:
             items = states[mask]
@@ -223,7 +255,7 @@ class HeadCase:
             def back(d_items: np.ndarray) -> dict[str, np.ndarray]:
                 d_states = np.zeros_like(states)
                 d_states[mask] = d_items
-                return gru_sequence_backward(x, weights, d_states, **options)[0]
+                return to_inputs(*gru_sequence_backward(x, weights, d_states, **options)[:2])
 
             return items, weights, back
         pooling = {"lengths": lengths, "n_directions": self.cell.n_directions}
@@ -231,7 +263,7 @@ class HeadCase:
 
         def back(d_items: np.ndarray) -> dict[str, np.ndarray]:
             d_states, d_query = pool_states_backward(d_items, states, self.pool, **pooling)
-            gradients = gru_sequence_backward(x, weights, d_states, **options)[0]
+            gradients = to_inputs(*gru_sequence_backward(x, weights, d_states, **options)[:2])
             return gradients if d_query is None else {**gradients, "pool.query": d_query}
 
         return pool_states(states, self.pool, **pooling), weights, back

@@ -173,3 +173,59 @@ def test_damaged_states_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=words):
             CategoryCodes.from_state({"kind": kind, "values": values})
+
+
+def test_remarks_on_categories_that_teach_nothing() -> None:
+    ids = coded([f"{i}" for i in range(30)])
+    fitted = fit(ids)
+    assert fitted.categories == (CategoryCodes("str", ()),)
+    assert codes_of(fitted, ["3", "new"]) == [0, 0]
+    assert fitted.remarks(categorical=["name"]) == [
+        "categorical feature 'name' (0) has no value that two sequences of the training part share, as an id "
+        "has none: all count as unseen, and nothing is learned from them; consider dropping it."
+    ]
+    with pytest.raises(
+        ValueError, match="fitted on strings, such as values that each occurred in one sequence"
+    ):
+        fitted.transform(Sequences(np.empty((1, 0)), [0], [1], codes=[[0]], categories=[[3]]))
+    nothing = fit(coded([None, None]), "mean")
+    assert nothing.remarks() == [
+        "categorical feature 0 has no value in the training part; consider dropping it."
+    ]
+
+
+def test_tokens_are_one_categorical_feature() -> None:
+    names = Sequences.from_tokens(["anna", "ann", "nan"], "char")
+    encoding = fit(names)
+    encoded = encoding.transform(Sequences.from_tokens(["nina", ""], "char"))
+    assert encoded.rows.shape == (4, 0)
+    assert encoded.codes.ravel().tolist() == [3, 0, 3, 2]
+    assert encoding.input_spec.categorical == ((4, 3),)
+    assert encoding.input_spec.n_features == 0
+
+
+@pytest.mark.parametrize("missing", ["mean", "forward", "simple", "decay"])
+def test_tokens_have_nothing_to_fill_in(missing: str) -> None:
+    names = Sequences.from_tokens([["a", None], ["b", "a"]], "item")
+    encoding = fit(names, missing)
+    assert (encoding.input_spec.n_features, encoding.input_spec.decay) == (0, False)
+    assert encoding.transform(names).codes.ravel().tolist() == [2, 1, 3, 2]
+
+
+@pytest.mark.parametrize("missing", ["mean", "decay"])
+def test_codes_go_with_their_rows(missing: str) -> None:
+    """Windows, shuffled, of a log with numbers and categories: each step keeps its code."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(-1, 3, size=(60, 2))
+    categories = [["c", "a", "b"], [30, 10, 20]]
+    rows = codes.astype(float)
+    log = Sequences(rows, [0, 25], [25, 35], codes=codes, categories=categories)
+    windows = log.windows(4)[rng.permutation(54)]
+    encoding = InputEncoding.fit(windows, standardize=False, missing=missing)
+    encoded = encoding.transform(windows)
+    tables = [{0: 4, 1: 2, 2: 3, -1: 1}, {0: 4, 1: 2, 2: 3, -1: 1}]
+    for i in range(54):
+        given = windows.codes[windows.span(i)]
+        found = encoded.codes[encoded.starts[i] : encoded.starts[i] + 4]
+        expected = [[tables[c][int(code)] for c, code in enumerate(step)] for step in given]
+        assert found.tolist() == expected

@@ -128,10 +128,10 @@ def test_assume_finite_checks_nothing() -> None:
 
 def test_other_features_are_refused() -> None:
     fitted = InputEncoding.fit(ragged(), standardize=True, missing="error")
-    with pytest.raises(ValueError, match="X has 2 features, but 3 features were expected"):
+    with pytest.raises(ValueError, match="X has 2 features, expected 3 features as in the training part"):
         fitted.transform(Sequences(np.zeros((1, 2)), [0], [1]))
     coded = Sequences(np.zeros((1, 2)), [0], [1], codes=[[0]], categories=[["a"]])
-    with pytest.raises(ValueError, match="X has 2 numeric and 1 categorical features, but 3 features were"):
+    with pytest.raises(ValueError, match="X has 2 numeric and 1 categorical features, expected 3 features"):
         fitted.transform(coded)
 
 

@@ -169,6 +169,31 @@ def test_checkpoints_do_not_change_a_bit(
     np.testing.assert_array_equal(engine.parameters(), twin.parameters())
 
 
+def test_inputs_of_the_specification_reach_the_core(dtype: str) -> None:
+    """Codes are read beside the rows, where there are categorical features, and only there."""
+    given = InputSpec(1, categorical=[(3, 2)], decay=True)
+    spec = NetworkSpec(given, CellSpec(4), head=HeadSpec(1), dtype=dtype)
+    shapes = parameter_shapes(spec)
+    engine = get_engine("native")(spec)
+    start = flatten(draw_weights(shapes, "auto", np.random.default_rng(0)), shapes, dtype)
+    engine.set_parameters(start)
+    assert len(engine.parameters()) == sum(int(np.prod(shape)) for shape in shapes.values())
+    rows = np.random.default_rng(1).random((20, 3)).astype(dtype)
+    codes = np.arange(20, dtype=np.int32)[:, np.newaxis] % 3
+    words = [np.array(["a", "b", "c"])]
+    data = Sequences(rows, [0, 5], [5, 15], codes=codes, categories=words)
+    other = Sequences(rows, [0, 5], [5, 15], codes=codes[::-1].copy(), categories=words)
+    assert (engine.predict(data) != engine.predict(other)).all()
+    before = engine.predict(data)
+    targets = np.ones((2, 1), dtype)
+    losses = [engine.trainer(data, targets, OptimizerOptions(batch_size=2)).run_epoch(None, 0.01)[0]]
+    assert losses[0] == pytest.approx(np.square(before - 1).mean(), rel=1e-6)
+    twin = pickle.loads(pickle.dumps(engine))
+    np.testing.assert_array_equal(twin.predict(data), engine.predict(data))
+    moved = unflatten(engine.parameters() != start, shapes)
+    assert all(moved[name].any() for name in shapes)
+
+
 def test_threads_do_not_change_a_bit(engine: Engine, dtype: str) -> None:
     rng = np.random.default_rng(3)
     data = Sequences.from_array(rng.normal(size=(200, 4, 3)).astype(dtype))

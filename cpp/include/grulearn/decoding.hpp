@@ -36,10 +36,12 @@ public:
     // Which of a row's values are predictions, one for each target: the quantile nearest to 1/2, the mean.
     [[nodiscard]] const std::vector<std::int64_t>& predictions() const { return predictions_; }
 
-    // What a row of probabilities (O) says: the likeliest class, the first of several; or for each target of
-    // binary_cross_entropy whether it is more likely than not.
+    // What a row of outputs (O) of cross_entropy says: the likeliest class, the first of several. Of any other loss:
+    // which outputs are positive, for binary_cross_entropy those that are more likely than not. From the outputs
+    // themselves: their probabilities may be equal after rounding.
     [[nodiscard]] std::int64_t n_decisions() const { return loss_ == Loss::cross_entropy ? 1 : outputs_; }
-    void decide(const double* values, std::int64_t* decisions) const;
+    template <class Real>
+    void decide(const Real* outputs, std::int64_t* decisions) const;
 
 private:
     const KernelTable<double>* kernels_;

@@ -17,8 +17,13 @@ struct KernelTable;
 // How the states of a sequence's steps become the one vector that the head reads.
 enum class Pool { last, mean, max, attention };
 
+// The vectors that are learned for the codes of a categorical feature.
+struct EmbeddingTable {
+    std::int64_t codes = 0, size = 0;
+};
+
 struct NetworkConfig {
-    std::int64_t input_size = 0;   // F
+    std::int64_t input_size = 0;   // F, numeric features
     std::int64_t hidden_size = 0;  // H
     std::int64_t num_layers = 1;   // L
     bool bidirectional = false;    // D = 2
@@ -27,12 +32,23 @@ struct NetworkConfig {
     std::int64_t output_size = 0;  // O; 0: no head, and no pooling
     Pool pool = Pool::last;
     bool per_step = false;         // the head reads the last layer's state at every step, not a pooled one
+    std::vector<EmbeddingTable> tables = {};  // of the categorical features
+    bool decay = false;  // GRU-D: rows hold values, mask and gaps; what is missing decays, and so does the state
 
+    [[nodiscard]] std::int64_t row_width() const { return decay ? 3 * input_size : input_size; }
+    // Whether layer 0 reads something else than the rows; equations/inputs.py states it.
+    [[nodiscard]] bool prepares_inputs() const { return decay || !tables.empty(); }
+    [[nodiscard]] std::int64_t numeric_inputs() const { return decay ? 2 * input_size : input_size; }
+    [[nodiscard]] std::int64_t cell_inputs() const {
+        std::int64_t inputs = numeric_inputs();
+        for (const EmbeddingTable& table : tables) inputs += table.size;
+        return inputs;
+    }
     [[nodiscard]] std::int64_t directions() const { return bidirectional ? 2 : 1; }
     [[nodiscard]] std::int64_t cells() const { return num_layers * directions(); }
     [[nodiscard]] std::int64_t state_size() const { return directions() * hidden_size; }
     [[nodiscard]] std::int64_t inputs_of_layer(std::int64_t layer) const {
-        return layer == 0 ? input_size : state_size();
+        return layer == 0 ? cell_inputs() : state_size();
     }
 };
 
@@ -43,19 +59,31 @@ struct CellLayout {
     std::int64_t size = 0;  // of all of them
 };
 
+// Where the parameters of decay begin; -1: absent.
+struct DecayLayout {
+    std::int64_t input_weight = -1, input_bias = -1;  // [F]
+    std::int64_t hidden_weight = -1;  // [F][H, padded to whole vectors]
+    std::int64_t hidden_bias = -1;  // [H, padded]
+};
+
 // Order and place of all parameters. "Canonical" is the order of PyTorch's state_dict, one array after another:
-// weight_ih, weight_hh, bias_ih, bias_hh for each layer and direction, then the
-// query of attention, then the head's weight and bias.
+// weight_ih, weight_hh, bias_ih, bias_hh for each layer and direction, then the embedding tables, decay's parameters,
+// the query of attention, and the head's weight and bias. In the packed array the tables, which may be larger than all
+// else and of which a batch reads little, stand at the end.
 struct ParameterLayout {
     ParameterLayout(const NetworkConfig& config, std::int64_t width);
 
     std::vector<CellLayout> cells;  // [layer * directions + direction]
     std::int64_t pool_query = -1;  // attention
     std::int64_t head_weight = -1, head_bias = -1;
+    DecayLayout decay;
+    std::vector<std::int64_t> tables;  // row-major
+    std::int64_t dense_size = 0;  // of all but the tables
     std::int64_t packed_size = 0;
     std::int64_t canonical_size = 0;
 
-    // Runs of the packed array; weight decay leaves biases alone.
+    // Runs of the packed array. Weight decay leaves biases alone; and decay's rates, which are no better for being
+    // small; and embeddings, of which a rare one would shrink at every step and be drawn back by few.
     struct Segment {
         std::int64_t offset, size;
         bool decays;
@@ -86,8 +114,9 @@ public:
     // outputs (sum of lengths, D * H), sequence after sequence; h0 (null: zeros) and h_n (L * D, N, H).
     void forward(const SequencesView<Real>& sequences, const Real* h0, Real* outputs, Real* h_n, int n_jobs) const;
 
-    // One step of n rows for a one-directional network: x (n, F), h and out (L, n, H); out may be h.
-    void step(const Real* x, const Real* h, Real* out, std::int64_t n) const;
+    // One step of n rows for a one-directional network: x (n, row width), h and out (L, n, H); out may be h. codes
+    // (n, tables), each within its table.
+    void step(const Real* x, const Real* h, Real* out, std::int64_t n, const std::int32_t* codes = nullptr) const;
 
     // The head's outputs, before any link: out (N, O), or per_step (sum of lengths, O), sequence after sequence.
     void predict(const SequencesView<Real>& sequences, Real* out, int n_jobs) const;

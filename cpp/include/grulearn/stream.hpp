@@ -53,7 +53,8 @@ public:
     template <class Given>
     [[nodiscard]] bool step(const Given* x, const std::int64_t* streams, std::int64_t n);
 
-    // What the latest step gave, (n, O), decoded.
+    // What the latest step gave, (n, O): the head's outputs, and what they stand for.
+    [[nodiscard]] const Real* outputs() const { return outputs_.data(); }
     [[nodiscard]] const double* values() const { return values_.data(); }
 
     // Whether a step of n streams takes longer than giving the interpreter away and taking it back.

@@ -16,6 +16,7 @@ namespace grulearn {
 template <class Real>
 class Tape {
 public:
+    // Throws InvalidArgument for a network that prepares its inputs: gradients by its rows are not made.
     // checkpoint_steps: 0 keeps the gates of all steps; otherwise those of so many steps are held at a time, rounded up
     // to whole chunks of some 200 row-steps, and made again in the backward pass. The results are the same.
     Tape(const Network<Real>& network, int n_jobs, std::int64_t checkpoint_steps = 0);
@@ -37,7 +38,7 @@ private:
 
 struct OptimizerConfig {
     double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-    double weight_decay = 0.0;  // decoupled; biases do not decay
+    double weight_decay = 0.0;  // decoupled; see ParameterLayout::Segment
     double clip_norm = 0.0;     // bound on the global norm of the gradient; 0: none
 };
 

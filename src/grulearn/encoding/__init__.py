@@ -5,14 +5,20 @@ from __future__ import annotations
 from grulearn.encoding._checks import check_values
 from grulearn.encoding.categories import CategoryCodes
 from grulearn.encoding.encoded import EncodedSequences
+from grulearn.encoding.filling import ForwardFill
+from grulearn.encoding.gaps import GapScale
 from grulearn.encoding.inputs import InputEncoding
 from grulearn.encoding.scaling import Scaling, TargetScaling
+from grulearn.encoding.steps import StepTables
 
 __all__ = [
     "CategoryCodes",
     "EncodedSequences",
+    "ForwardFill",
+    "GapScale",
     "InputEncoding",
     "Scaling",
+    "StepTables",
     "TargetScaling",
     "check_values",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from grulearn.encoding._segments import Segments, block_rows
 from grulearn.sequences import Sequences
 
-__all__ = ["Place", "category_label", "feature_label", "find", "more"]
+__all__ = ["Place", "category_label", "feature_label", "find", "find_row", "label", "more"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,12 @@ def find(
     return Place(sequence, step, int(wrong(values[row : row + 1])[0].argmax()), row, count)
 
 
+def find_row(data: Sequences, read: Segments, row: int) -> str:
+    """Return the words for one of the rows that are read: the first sequence that uses it, and its step."""
+    sequence = int(((read.starts <= row) & (row < read.starts + data.lengths)).argmax())
+    return f"{data.label(sequence)}, step {row - int(read.starts[sequence])}"
+
+
 def more(count: int, what: str) -> str:
     """Return " (3 more missing values)" for a count of 4, and nothing for 1."""
     rest = count - 1
@@ -83,13 +89,14 @@ def more(count: int, what: str) -> str:
 def feature_label(data: Sequences, column: int) -> str:
     """Return what messages call a numeric feature: column of a table, feature of sequences."""
     table = data.ids is None and data.n_steps_summary()[2] == 1
-    return _label("column" if table else "feature", column, data.schema.features)
+    return label("column" if table else "feature", column, data.schema.features)
 
 
 def category_label(data: Sequences, column: int) -> str:
     """Return what messages call a categorical feature."""
-    return _label("categorical feature", column, data.schema.categorical)
+    return label("categorical feature", column, data.schema.categorical)
 
 
-def _label(what: str, column: int, names: tuple[str, ...] | None) -> str:
+def label(what: str, column: int, names: Sequence[str] | None) -> str:
+    """Return "column 'rooms' (2)", or "column 2" where there are no names."""
     return f"{what} {column}" if names is None else f"{what} {names[column]!r} ({column})"

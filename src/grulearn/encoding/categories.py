@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from grulearn.encoding._segments import Segments, block_rows
 from grulearn.sequences import Sequences
 
-__all__ = ["MISSING_CODE", "CategoryCodes", "fit_categories"]
+__all__ = ["MISSING_CODE", "UNSEEN_CODE", "CategoryCodes", "Value", "fit_categories"]
 
 UNSEEN_CODE, MISSING_CODE, FIRST_CODE = 0, 1, 2
 
@@ -111,9 +111,13 @@ class CategoryCodes:
                 f"{place} holds {_WORDS[kind or '']}, such as {categories.tolist()[0]!r}; it was fitted on "
                 f"{_WORDS[self.kind or '']}, such as {self._example()}. Convert it to what it was"
             )
-        known = {value: FIRST_CODE + k for k, value in enumerate(self.values)}
+        known = self.table()
         codes = [known.get(value, UNSEEN_CODE) for value in categories.tolist()]
         return np.array([*codes, MISSING_CODE], dtype=np.int32)
+
+    def table(self) -> dict[Value, int]:
+        """Return the code of each known value."""
+        return {value: FIRST_CODE + k for k, value in enumerate(self.values)}
 
     def state(self) -> dict[str, Any]:
         """Return what `from_state` rebuilds this from, as JSON values."""

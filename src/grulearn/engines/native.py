@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grulearn import _core
-from grulearn.engines.protocol import ClassArray, FloatArray, OptimizerOptions, SequenceData, Trainer
+from grulearn.engines.protocol import (
+    ClassArray,
+    EngineStream,
+    FloatArray,
+    OptimizerOptions,
+    SequenceData,
+    Trainer,
+)
 from grulearn.precision import core_classes
 from grulearn.spec import NetworkSpec
 
@@ -36,6 +43,8 @@ class NativeEngine:
             output_size=spec.head.n_outputs,
             pool=spec.pool.kind,
             target=spec.head.target,
+            categorical=spec.input.categorical,
+            decay=spec.input.decay,
         )
 
     @property
@@ -58,7 +67,10 @@ class NativeEngine:
 
     def predict(self, data: SequenceData, n_jobs: int = 1) -> FloatArray:
         """Return the head's outputs for N sequences, shape (N, O) or (sum of lengths, O)."""
-        return self._network.predict(data.rows, data.starts, data.lengths, n_jobs)
+        return self._network.predict(data.rows, data.starts, data.lengths, n_jobs, self._codes(data))
+
+    def _codes(self, data: SequenceData) -> NDArray[np.int32] | None:
+        return data.codes if self._spec.input.categorical else None
 
     def decode(
         self,
@@ -74,6 +86,30 @@ class NativeEngine:
             quantiles=head.quantiles or (),
             mean=() if mean is None else mean.tolist(),
             scale=() if scale is None else scale.tolist(),
+        )
+
+    def stream(
+        self,
+        n_streams: int,
+        mean: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        *,
+        target_mean: NDArray[np.float64] | None = None,
+        target_scale: NDArray[np.float64] | None = None,
+        n_jobs: int = 1,
+    ) -> EngineStream:
+        """Return streams of this network, which must not change as long as they are used."""
+        head = self._spec.head
+        return core_classes(self._spec.dtype).stream(
+            self._network,
+            n_streams,
+            mean=mean.tolist(),
+            scale=scale.tolist(),
+            loss=head.loss,
+            quantiles=head.quantiles or (),
+            target_mean=() if target_mean is None else target_mean.tolist(),
+            target_scale=() if target_scale is None else target_scale.tolist(),
+            n_jobs=n_jobs,
         )
 
     def trainer(
@@ -105,6 +141,7 @@ class NativeEngine:
             weight_decay=options.weight_decay,
             clip_norm=0.0 if options.clip_norm is None else options.clip_norm,
             checkpoint_steps=0 if options.checkpoint_steps is None else options.checkpoint_steps,
+            codes=self._codes(data),
         )
 
     # The core's objects cannot be pickled; the specification and the weights say everything.

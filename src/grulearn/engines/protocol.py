@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ __all__ = [
     "ClassArray",
     "Engine",
     "EngineFactory",
+    "EngineStream",
     "FloatArray",
     "OptimizerOptions",
     "SequenceData",
@@ -151,6 +153,65 @@ class Trainer(Protocol):
         """
 
 
+class EngineStream(Protocol):
+    """Sequences that a network reads step by step.
+
+    What it is given is checked, not converted: a step returns None, and nothing has changed, if an array is
+    not an aligned C-contiguous one of the right dtype and shape, a stream is not there or named twice, or a
+    feature, as it came or scaled, is not finite. Who calls it then converts, or says what is wrong.
+    """
+
+    def step(self, x: Any, streams: Any, out: Any) -> Any:
+        """Advance streams by a step, and predict.
+
+        Parameters
+        ----------
+        x : ndarray of float32 or float64, shape (F,) or (n, F)
+            Features before they are scaled: of one stream, or of several.
+        streams : None, int, or ndarray of int64, shape (n,)
+            Which: None for all, a number with `x` of shape (F,), or different numbers with (n, F).
+        out : None or ndarray of float64
+            Where to write; None makes a new array.
+
+        Returns
+        -------
+        float, or ndarray of float64, shape (K,), (n,) or (n, K)
+            The prediction for each target, decoded: a mean, or the quantile nearest to 1/2. A float for one
+            stream and one target.
+        """
+
+    def step_values(self, x: Any, streams: Any, out: Any) -> Any:
+        """Do what `step` does, and return all that was decoded: the O columns of :meth:`Engine.decode`."""
+
+    def step_probabilities(self, x: Any, streams: Any, out: Any) -> Any:
+        """Do what `step` does, and return the probability of each class, (C,) or (n, C).
+
+        A single output p, of "binary_cross_entropy", gives ``1 - p`` and ``p``.
+        """
+
+    def step_decisions(self, x: Any, streams: Any, out: Any) -> Any:
+        """Do what `step` does for probabilities, and return int64 class numbers.
+
+        The likeliest class of "cross_entropy"; for each target of "binary_cross_entropy" 1 where its
+        output is positive, else 0.
+        """
+
+    def reset(self, streams: Sequence[int] | None = None) -> None:
+        """Put streams, or all of them, back to before their first step."""
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays that are carried from one step to the next."""
+
+    def set_state(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Go on from arrays of the names, dtypes and shapes of `state`.
+
+        Raises
+        ------
+        ValueError
+            If one is missing or does not fit.
+        """
+
+
 class Engine(Protocol):
     """A network of a :class:`~grulearn.spec.NetworkSpec` that predicts and can be trained.
 
@@ -208,6 +269,38 @@ class Engine(Protocol):
         ------
         ValueError
             If mean or scale have another length, or the outputs stand for probabilities.
+        """
+
+    def stream(
+        self,
+        n_streams: int,
+        mean: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        *,
+        target_mean: NDArray[np.float64] | None = None,
+        target_scale: NDArray[np.float64] | None = None,
+        n_jobs: int = 1,
+    ) -> EngineStream:
+        """Return streams, each with a state of its own, all before their first step.
+
+        After each step a stream gives what `predict` and `decode` give for the steps that it has had so far,
+        to the bit. The network must not change as long as they are used.
+
+        Parameters
+        ----------
+        n_streams : int
+            At least 1.
+        mean, scale : ndarray of float64, shape (F,)
+            The network reads ``(x - mean) / scale``, formed in float64.
+        target_mean, target_scale : ndarray of float64, shape (K,), optional
+            As `mean` and `scale` of `decode`.
+        n_jobs : int, default=1
+            Number of threads for steps of many streams. The results do not depend on it.
+
+        Raises
+        ------
+        ValueError
+            If the network needs the end of a sequence: it is bidirectional, or pools with "attention".
         """
 
     def trainer(

@@ -34,7 +34,7 @@ from __future__ import annotations
 # Relative imports: tests/native loads this package from its folder, where grulearn itself cannot be imported.
 from .cell import CellWeights, Gates, gru_step, gru_step_backward, sigmoid, swap_mixing
 from .inputs import decay_factor, network_inputs, network_inputs_backward
-from .losses import SMALLEST_SCALE, apply_link, loss_gradient, loss_sum, quantile_anchor, softplus
+from .losses import SMALLEST_SCALE, apply_link, loss_gradient, loss_sum, loss_terms, quantile_anchor, softplus
 from .pooling import pool_states, pool_states_backward
 from .sequence import gru_sequence, gru_sequence_backward
 
@@ -50,6 +50,7 @@ __all__ = [
     "gru_step_backward",
     "loss_gradient",
     "loss_sum",
+    "loss_terms",
     "network_inputs",
     "network_inputs_backward",
     "pool_states",

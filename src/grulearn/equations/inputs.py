@@ -53,7 +53,7 @@ def decay_factor(gap: Array, weight: Array, bias: Array) -> Array:
     """
     rate = _rate(gap, weight, bias)
     xp = namespace(gap)
-    return xp.exp(-xp.where(rate > 0, rate, xp.zeros_like(rate)))
+    return xp.exp(-xp.where(rate < 0, xp.zeros_like(rate), rate))  # NaN stays NaN
 
 
 def network_inputs(

@@ -46,7 +46,7 @@ from typing import Any
 from .arrays import Array, beside, namespace
 from .cell import sigmoid
 
-__all__ = ["apply_link", "loss_gradient", "loss_sum", "quantile_anchor", "softplus"]
+__all__ = ["apply_link", "loss_gradient", "loss_sum", "loss_terms", "quantile_anchor", "softplus"]
 
 SMALLEST_SCALE = 1e-3
 
@@ -167,9 +167,42 @@ def loss_sum(
     >>> float(total), float(weight)
     (4.0, 1.0)
     """
+    terms, weights = loss_terms(outputs, targets, loss, weights=weights, delta=delta, quantiles=quantiles)
+    return terms.sum(), weights.sum()
+
+
+def loss_terms(
+    outputs: Array,
+    targets: Array,
+    loss: str = "squared_error",
+    *,
+    weights: Array | None = None,
+    delta: float = 1.0,
+    quantiles: Sequence[float] | None = None,
+) -> tuple[Array, Array]:
+    """Return what each target adds to the two sums of `loss_sum`.
+
+    Parameters
+    ----------
+    outputs, targets, loss, weights, delta, quantiles
+        As for `loss_sum`.
+
+    Returns
+    -------
+    terms, weights : array, shape (n, K)
+        0 for a target that does not count. The weights are those of all its summands.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from grulearn.equations import loss_terms
+    >>> loss_terms(np.array([[1.0], [5.0]]), np.array([[3.0], [np.nan]]))[0]
+    array([[4.],
+           [0.]])
+    """
     weights, terms, _ = _weighted_terms(outputs, targets, loss, weights, delta, quantiles)
     per_target = 1 if quantiles is None else len(quantiles)
-    return (weights * terms).sum(), weights.sum() * per_target
+    return weights * terms, weights * per_target
 
 
 def loss_gradient(

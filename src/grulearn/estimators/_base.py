@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, Self, cast
 
@@ -19,6 +20,7 @@ from grulearn.estimators._fitting import (
     Curves,
     OnEpoch,
     OnStart,
+    OptimizerState,
     Request,
     build_engine,
     conclude,
@@ -33,16 +35,15 @@ from grulearn.estimators._reading import describe, fingerprint, warn_if_doubtful
 from grulearn.estimators._samples import Samples
 from grulearn.estimators._targets import Targets
 from grulearn.estimators._warnings import warn_of_constant_features
+from grulearn.estimators.conformal import LabelScores, ResidualScores
 from grulearn.estimators.persistence import save_estimator
 from grulearn.formats import parameter_shapes, unflatten
 from grulearn.sequences import Sequences
 from grulearn.spec import CellSpec, HeadSpec, NetworkSpec, PoolSpec
 from grulearn.threads import resolve_n_jobs
-from grulearn.training import Outcome, Split, split
+from grulearn.training import Outcome, Split, halves, split
 
 __all__ = ["BaseGRU"]
-
-OptimizerState = tuple[FloatArray, FloatArray, int]
 
 
 class BaseGRU(GRUParameters):
@@ -64,6 +65,7 @@ class BaseGRU(GRUParameters):
     _encoding: InputEncoding
     _target_scaling: TargetScaling
     _optimizer: OptimizerState | None
+    _scores: ResidualScores | LabelScores | None
     _seed: int
     _fingerprint: str
 
@@ -165,12 +167,14 @@ class BaseGRU(GRUParameters):
         if not request.continuing:
             self._fit_encoding(inputs.data, targets, weights, parts)
         engine = self._start_engine(request, init_rng)
-        training, validation = self._encode_parts(inputs.data, targets, weights, parts, request)
-        training, validation = self._weigh(training, validation)
-        outcome, optimizer = run_training(self, engine, training, validation, order_rng, request, begin)
+        training, validation = self._encode_parts(inputs.data, targets, weights, parts, request, split_rng)
+        weighed = self._weigh(training, validation)
+        outcome, optimizer, held_out = run_training(self, engine, *weighed, order_rng, request, begin)
         conclude(self, outcome)
         self._keep(engine, outcome, optimizer, request)
-        self._note_validation(validation)
+        self._scores = None
+        if validation is not None and held_out is not None:
+            self._scores = self._score_held_out(engine, held_out, validation.targets, validation.weights)
         return outcome
 
     # What a subclass fills in.
@@ -199,8 +203,10 @@ class BaseGRU(GRUParameters):
         """Return what a random split keeps in proportion, shape (N,), or None."""
         return None
 
-    def _note_validation(self, validation: Samples | None) -> None:
-        """Take from the validation part what later calls need."""
+    def _score_held_out(
+        self, engine: Engine, outputs: FloatArray, targets: Targets, weights: NDArray[np.float64] | None
+    ) -> ResidualScores | LabelScores | None:
+        """Return how badly outputs for held-out sequences miss their targets, in the network's units."""
         raise NotImplementedError
 
     def _target_state(self) -> dict[str, Any]:
@@ -282,21 +288,26 @@ class BaseGRU(GRUParameters):
         weights: NDArray[np.float64] | None,
         parts: Split | None,
         request: Request,
+        rng: np.random.Generator,
     ) -> tuple[Samples, Samples | None]:
         everything = self._encode(data, targets, weights)
         if request.X_val is not None:
             if request.y_val is None:
                 raise ValueError("X_val comes without y_val; expected both or none")
-            held_out = read_inputs(self, request.X_val, reset=False)
-            goals = self._read_targets(request.y_val, held_out, what="y_val", request=request)
-            return everything, self._encode(held_out.data, goals, None)
+            given = read_inputs(self, request.X_val, reset=False)
+            goals = self._read_targets(request.y_val, given, what="y_val", request=request)
+            held_out = self._encode(given.data, goals, None)
+            return everything, replace(held_out, in_first_half=halves(given.data, rng))
         if request.y_val is not None:
             raise ValueError("y_val comes without X_val; expected both or none")
         if parts is None:
             return everything, None
-        if parts.held_out_steps is None:
-            return everything[parts.training], everything[parts.validation]
-        return everything.without_last(parts.held_out_steps), everything.counting_last(parts.held_out_steps)
+        if parts.held_out_steps is not None:
+            training = everything.without_last(parts.held_out_steps)
+            held_out = everything.counting_last(parts.held_out_steps)
+        else:
+            training, held_out = everything[parts.training], everything[parts.validation]
+        return training, replace(held_out, in_first_half=halves(data[parts.validation], rng))
 
     def _encode(self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None) -> Samples:
         return Samples(self._encoding.transform(data, self.dtype), self._scale_targets(targets), weights)
@@ -346,6 +357,38 @@ class BaseGRU(GRUParameters):
         if self._engine.spec.head.target == "value":
             return values
         return split_steps(values, inputs)
+
+    def calibrate(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Take data that training has not seen as the measure for intervals and label sets.
+
+        Without it they are measured on the validation part of `fit`. With data that had no part in the fit,
+        neither in training nor in choosing when to stop, the promised coverage is exact.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        ValueError, TypeError
+            If `X` or `y` is not usable, or there is no target.
+        """
+        inputs, outputs = self._network_outputs(X)
+        request = Request(continuing=True, whole_fit=False)
+        targets = self._read_targets(y, inputs, what="y", request=request)
+        weights = read_weights(sample_weight, inputs.data)
+        scores = self._score_held_out(self._engine, outputs, self._scale_targets(targets), weights)
+        if scores is None:
+            raise ValueError("y has no target to calibrate with")
+        self._scores = scores
+        return self
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a model file, for :func:`grulearn.load`.

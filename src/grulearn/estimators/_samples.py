@@ -30,12 +30,15 @@ class Samples:
         Of the sequences.
     row_weights : ndarray of float64, shape (M,), or None
         With a target for each step: of the rows of ``targets.values``.
+    in_first_half : ndarray of bool, shape (N,), or None
+        Of a validation part: see :class:`grulearn.training.CrossStopping`.
     """
 
     data: EncodedSequences
     targets: Targets
     weights: NDArray[np.float64] | None = None
     row_weights: NDArray[np.float64] | None = None
+    in_first_half: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.data)
@@ -95,7 +98,12 @@ class Samples:
 
     def held_out_loss(self, engine: Engine, n_jobs: int) -> HeldOutLoss:
         """Return what measures the loss of an engine on these sequences."""
-        return HeldOutLoss(engine, self.data, self.targets.stacked(), self.stacked_weights(), n_jobs)
+        first = None
+        if self.in_first_half is not None:
+            first = self.in_first_half
+            if self.targets.lengths is not None:
+                first = np.repeat(first, self.targets.lengths)
+        return HeldOutLoss(engine, self.data, self.targets.stacked(), self.stacked_weights(), n_jobs, first)
 
 
 def _cast(weights: NDArray[np.float64] | None, dtype: str) -> FloatArray | None:

@@ -14,14 +14,17 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from grulearn.encoding import TargetScaling
+from grulearn.engines import Engine, FloatArray
 from grulearn.estimators._base import BaseGRU
 from grulearn.estimators._docs import share_docs
 from grulearn.estimators._fitting import Request
 from grulearn.estimators._inputs import Inputs, read_inputs
+from grulearn.estimators._intervals import label_scores, no_scores
 from grulearn.estimators._labels import Labels, encode_labels, find_classes, read_labels, read_step_labels
 from grulearn.estimators._parameters import GRUParameters
 from grulearn.estimators._samples import Samples
 from grulearn.estimators._targets import Targets
+from grulearn.estimators.conformal import LabelScores
 from grulearn.spec import HeadSpec
 
 __all__ = ["GRUClassifier"]
@@ -114,6 +117,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
 
     classes_: NDArray[Any]
     _multilabel: bool
+    _scores: LabelScores | None
 
     def __init__(
         self,
@@ -265,7 +269,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         {predict_raises}
         """
         inputs, outputs = self._network_outputs(X)
-        return self._in_shape(self._probabilities(outputs), inputs)
+        return self._in_shape(self._probabilities(self._engine, outputs), inputs)
 
     def predict_log_proba(self, X: Any) -> Any:
         """Predict the logarithms of what `predict_proba` predicts.
@@ -284,7 +288,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         """
         inputs, outputs = self._network_outputs(X)
         with np.errstate(divide="ignore"):
-            return self._in_shape(np.log(self._probabilities(outputs)), inputs)
+            return self._in_shape(np.log(self._probabilities(self._engine, outputs)), inputs)
 
     def decision_function(self, X: Any) -> Any:
         """Return the network's outputs, the logits.
@@ -306,6 +310,55 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         inputs, outputs = self._network_outputs(X)
         logits = outputs.astype(np.float64)
         return self._in_shape(logits[:, 0] if self._is_binary() else logits, inputs)
+
+    def predict_set(self, X: Any, coverage: float = 0.9) -> Any:
+        """Predict which labels are possible, so that the true one is among them with a given probability.
+
+        A label is possible if its probability is not smaller than those that held-out data had for their
+        labels: the validation part, or the data given to `calibrate`. This is split-conformal prediction with
+        the smallest sets [5]_. If a new sequence and the n held-out ones are exchangeable, as independent
+        sequences of one source are, its label is in its set with a probability of at least `coverage`,
+        whatever the network and the distribution. It is the probability over all sequences together, not for
+        each class; :mod:`grulearn.estimators.conformal` says more.
+
+        Parameters
+        ----------
+        {X}
+        coverage : float, default=0.9
+            Between 0 and 1.
+
+        Returns
+        -------
+        ndarray of bool, shape (N, n_classes), or (N, K, 2) with several labels at once
+            In the order of `classes_`; the predicted label is always in. With several labels at once
+            ``[i, k, 0]`` says whether label k may be absent, ``[i, k, 1]`` whether it may be there. With
+            ``target="sequence"`` for each step, as in `predict`.
+
+        Raises
+        ------
+        {predict_raises}
+            If too few sequences were held out for the coverage: at least ``coverage / (1 - coverage)`` are
+            needed, 9 for 0.9.
+
+        References
+        ----------
+        .. [5] M. Sadinle, J. Lei, L. Wasserman (2019), "Least ambiguous set-valued classifiers with bounded
+           error levels", Journal of the American Statistical Association 114.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRUClassifier
+        >>> X = np.random.default_rng(0).normal(size=(300, 5, 1))
+        >>> model = GRUClassifier(8, random_state=0).fit(X[:200], X[:200].sum((1, 2)) > 0)
+        >>> model.predict_set(X[200:], coverage=0.8).shape
+        (100, 2)
+        """
+        inputs, outputs = self._network_outputs(X)
+        if self._scores is None:
+            raise no_scores(type(self).__name__, "predict_set")
+        sets = self._scores.sets(self._probabilities(self._engine, outputs), coverage)
+        return self._in_shape(sets, inputs)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy of the predictions.
@@ -338,8 +391,8 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
             )
         )
 
-    def _probabilities(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
-        values = self._engine.decode(outputs)
+    def _probabilities(self, engine: Engine, outputs: NDArray[Any]) -> NDArray[np.float64]:
+        values = engine.decode(outputs)
         return np.column_stack([1.0 - values, values]) if self._is_binary() else values
 
     def _labels_of(self, outputs: NDArray[Any]) -> NDArray[Any]:
@@ -430,8 +483,12 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
             return values
         return np.where(np.isnan(values[:, 0]), -1, values[:, 0]).astype(np.int64)
 
-    def _note_validation(self, validation: Samples | None) -> None:
-        pass
+    def _score_held_out(
+        self, engine: Engine, outputs: FloatArray, targets: Targets, weights: NDArray[np.float64] | None
+    ) -> LabelScores | None:
+        if not self._multilabel:
+            targets = targets.with_values(self._class_numbers(targets.values))
+        return label_scores(self._probabilities(engine, outputs), targets, weights)
 
     def _target_state(self) -> dict[str, Any]:
         return {

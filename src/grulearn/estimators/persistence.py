@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sklearn
 from numpy.typing import NDArray
+from sklearn.base import is_classifier
 
 from grulearn import __version__
 from grulearn.encoding import InputEncoding, TargetScaling
 from grulearn.engines import get_engine
+from grulearn.estimators.conformal import LabelScores, ResidualScores
 from grulearn.formats import ModelFileError, flatten, parameter_shapes, read_model, write_model
 from grulearn.spec import NetworkSpec
 
@@ -30,7 +32,7 @@ _ESTIMATORS = {
 }
 
 _HISTORY = ("loss_curve_", "validation_scores_", "best_loss_", "best_iter_", "n_iter_", "stop_reason_")
-_INPUT, _TARGET, _OPTIMIZER = "input_scaling.", "target_scaling.", "optimizer."
+_INPUT, _TARGET, _OPTIMIZER, _SCORES = "input_scaling.", "target_scaling.", "optimizer.", "scores."
 
 
 def save_estimator(estimator: BaseGRU, path: str | os.PathLike[str]) -> None:
@@ -44,6 +46,8 @@ def save_estimator(estimator: BaseGRU, path: str | os.PathLike[str]) -> None:
     if estimator._optimizer is not None:
         first, second, n_steps = estimator._optimizer
         arrays |= _prefixed(_OPTIMIZER, {"first_moment": first, "second_moment": second})
+    if estimator._scores is not None:
+        arrays |= _prefixed(_SCORES, estimator._scores.to_arrays())
     names = getattr(estimator, "feature_names_in_", None)
     params = estimator.get_params(deep=False)
     metadata = {
@@ -138,6 +142,9 @@ def _restore(estimator: BaseGRU, arrays: Mapping[str, NDArray[Any]], metadata: M
     estimator._set_target_state(metadata["target"])
     _check_targets(estimator, spec)
     estimator._optimizer = _optimizer_state(arrays, metadata, len(weights))
+    scores = _with_prefix(_SCORES, arrays)
+    kind = LabelScores if is_classifier(estimator) else ResidualScores
+    estimator._scores = kind.from_arrays(scores) if scores else None
     if metadata["feature_names"] is not None:
         estimator.feature_names_in_ = np.array(metadata["feature_names"], dtype=object)
     low, median, high = metadata["sequence_lengths"]

@@ -13,13 +13,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from grulearn.encoding import TargetScaling
+from grulearn.engines import Engine, FloatArray
 from grulearn.equations import quantile_anchor
 from grulearn.estimators._base import BaseGRU
 from grulearn.estimators._docs import share_docs
 from grulearn.estimators._fitting import Request
 from grulearn.estimators._inputs import Inputs, read_inputs
+from grulearn.estimators._intervals import intervals, no_scores, residual_scores
 from grulearn.estimators._parameters import GRUParameters
-from grulearn.estimators._samples import Samples
 from grulearn.estimators._targets import (
     Targets,
     read_step_targets,
@@ -28,6 +29,7 @@ from grulearn.estimators._targets import (
     target_names,
 )
 from grulearn.estimators._warnings import warn
+from grulearn.estimators.conformal import ResidualScores
 from grulearn.spec import HeadSpec
 
 __all__ = ["GRURegressor"]
@@ -142,6 +144,7 @@ default="squared_error"
 
     target_names_: list[str] | None
     _one_dimensional: bool
+    _scores: ResidualScores | None
 
     def __init__(
         self,
@@ -307,6 +310,57 @@ default="squared_error"
             )
         return self._shaped(values, inputs)
 
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Any, Any]:
+        """Predict intervals that cover new targets with a given probability.
+
+        They are as wide as the residuals of held-out data ask for: those of the validation part, or of the
+        data given to `calibrate`. This is split-conformal prediction [5]_. If a new sequence and the n
+        held-out ones are exchangeable, as independent sequences of one source are, its target is in its
+        interval with a probability of at least `coverage`, whatever the network and the distribution, and of
+        at most ``coverage + 1 / (n + 1)`` if no two residuals are equal. It is the probability over all
+        sequences together, not for each kind of them; :mod:`grulearn.estimators.conformal` says more.
+
+        Intervals of the loss "gaussian" are as wide as the predicted standard deviation says, those of
+        quantiles are the quantiles' own, moved; all others have one width.
+
+        Parameters
+        ----------
+        {X}
+        coverage : float, default=0.9
+            Between 0 and 1. For several targets it is that of each by itself; for each step, of a step
+            drawn at random from a new sequence.
+
+        Returns
+        -------
+        lower, upper : like what `predict` returns
+            The ends of the intervals.
+
+        Raises
+        ------
+        {predict_raises}
+            If too few sequences were held out for the coverage: at least ``coverage / (1 - coverage)`` are
+            needed, 9 for 0.9.
+
+        References
+        ----------
+        .. [5] V. Vovk, A. Gammerman, G. Shafer (2005), "Algorithmic learning in a random world", Springer.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRURegressor
+        >>> X = np.random.default_rng(0).normal(size=(300, 5, 1))
+        >>> model = GRURegressor(8, random_state=0).fit(X[:200], X[:200].sum((1, 2)))
+        >>> lower, upper = model.predict_interval(X[200:], coverage=0.8)
+        >>> bool((lower < model.predict(X[200:])).all())
+        True
+        """
+        inputs, outputs = self._network_outputs(X)
+        if self._scores is None:
+            raise no_scores(type(self).__name__, "predict_interval")
+        lower, upper = intervals(self._engine, outputs, self._scores, coverage, self._target_scaling)
+        return self._shaped(lower, inputs), self._shaped(upper, inputs)
+
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the coefficient of determination R^2 of the predictions.
 
@@ -419,8 +473,10 @@ default="squared_error"
     def _scale_targets(self, targets: Targets) -> Targets:
         return targets.with_values(self._target_scaling.transform(targets.values, self.dtype))
 
-    def _note_validation(self, validation: Samples | None) -> None:
-        pass
+    def _score_held_out(
+        self, engine: Engine, outputs: FloatArray, targets: Targets, weights: NDArray[np.float64] | None
+    ) -> ResidualScores | None:
+        return residual_scores(engine, outputs, targets, weights)
 
     def _target_state(self) -> dict[str, Any]:
         return {"one_dimensional": self._one_dimensional, "names": self.target_names_}

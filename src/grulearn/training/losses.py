@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grulearn.engines import Engine, SequenceData
-from grulearn.equations import SMALLEST_SCALE, loss_sum
+from grulearn.equations import SMALLEST_SCALE, loss_terms
 from grulearn.spec import HeadSpec
+from grulearn.training.cross_stopping import CrossStopping
 
 __all__ = ["HeldOutLoss", "loss_floor", "mean_loss", "naive_loss"]
 
@@ -36,8 +37,16 @@ def mean_loss(
     >>> mean_loss(np.array([[1.0], [5.0]]), np.array([[3.0], [np.nan]]), HeadSpec(1))
     4.0
     """
+    terms, counts = _terms(outputs, targets, head, weights)
     # NumPy sums pairwise in one thread: the same bits in every run, unlike a product by BLAS.
-    total, weight = loss_sum(
+    total, weight = float(terms.sum()), float(counts.sum())
+    return total / weight if weight > 0.0 else 0.0
+
+
+def _terms(
+    outputs: NDArray[Any], targets: NDArray[Any], head: HeadSpec, weights: NDArray[Any] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return loss_terms(
         outputs.astype(np.float64),
         targets if targets.dtype == np.int64 else targets.astype(np.float64),
         head.loss,
@@ -45,7 +54,6 @@ def mean_loss(
         delta=1.0 if head.delta is None else head.delta,
         quantiles=head.quantiles,
     )
-    return float(total) / float(weight) if weight > 0.0 else 0.0
 
 
 def naive_loss(targets: NDArray[Any], head: HeadSpec, weights: NDArray[Any] | None = None) -> float:
@@ -71,6 +79,13 @@ class HeldOutLoss:
     weights : ndarray, optional
         One for each row of `targets`.
     n_jobs : int
+    in_first_half : ndarray of bool, optional
+        For each row of `targets` the half that it is in, see :class:`CrossStopping`.
+
+    Attributes
+    ----------
+    predictions : ndarray, shape (M, O), or None
+        Outputs that early stopping did not choose; None without halves.
     """
 
     def __init__(
@@ -80,11 +95,22 @@ class HeldOutLoss:
         targets: NDArray[Any],
         weights: NDArray[Any] | None,
         n_jobs: int,
+        in_first_half: NDArray[np.bool_] | None = None,
     ) -> None:
         self._engine, self._data, self._n_jobs = engine, data, n_jobs
         self._targets, self._weights = targets, weights
+        self._cross = None if in_first_half is None else CrossStopping(in_first_half)
 
     def __call__(self) -> float:
         """Return the loss with the weights that the engine has now."""
         outputs = self._engine.predict(self._data, self._n_jobs)
-        return mean_loss(outputs, self._targets, self._engine.spec.head, self._weights)
+        terms, counts = _terms(outputs, self._targets, self._engine.spec.head, self._weights)
+        if self._cross is not None:
+            self._cross.after_epoch(outputs, terms.sum(axis=1))
+        total, weight = float(terms.sum()), float(counts.sum())
+        return total / weight if weight > 0.0 else 0.0
+
+    @property
+    def predictions(self) -> NDArray[Any] | None:
+        """Outputs that early stopping did not choose."""
+        return None if self._cross is None else self._cross.predictions

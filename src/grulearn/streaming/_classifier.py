@@ -1,0 +1,93 @@
+"""Streams of a classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from grulearn.streaming._stream import Stream
+
+__all__ = ["ClassifierStream"]
+
+
+class ClassifierStream(Stream):
+    """Streams of a classifier, which its method `stream` makes.
+
+    Parameters
+    ----------
+    classes : ndarray, shape (C,)
+        The labels.
+    multilabel : bool, default=False
+        Whether each of the C labels is there or not, rather than one of them; C is at least 2.
+    engine, encoding, n_streams, **options
+        As for :class:`Stream`.
+    """
+
+    def __init__(
+        self, classes: NDArray[Any], *arguments: Any, multilabel: bool = False, **options: Any
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self._classes, self._multilabel = classes, multilabel
+
+    def step(self, x_t: ArrayLike, streams: int | ArrayLike | None = None) -> Any:
+        """Advance streams by one step, and predict labels.
+
+        Parameters
+        ----------
+        x_t : array-like, shape (F,) or (n, F), or mapping, Series or DataFrame
+            The features of this step, before any scaling: of one stream, or a row for each. A mapping or a
+            pandas Series of one stream, or a DataFrame with a row for each, has the features by name. With a
+            single feature its axis may be left out.
+        streams : int, array-like of int, shape (n,), or mask of shape (n_streams,), default=None
+            Which streams advance: one, with `x_t` of shape (F,), or several different ones, with (n, F).
+            None means all, and the only one where there is one.
+
+        Returns
+        -------
+        label, or ndarray, shape (n,), (C,) or (n, C)
+            What `predict` gives for the steps so far: a label, or an array of labels if `x_t` has an axis for
+            the streams. Of a multilabel classifier 0 or 1 for each of the C labels.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If something does not fit or is not finite; the message names the stream and the feature. No
+            stream has advanced then.
+        """
+        decisions = self._native.step_decisions(x_t, streams, None)
+        if decisions is None:
+            decisions = self._step_of_any(self._native.step_decisions, x_t, streams, None)
+        return decisions if self._multilabel else self._classes[decisions]
+
+    def step_proba(
+        self,
+        x_t: ArrayLike,
+        streams: int | ArrayLike | None = None,
+        out: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Advance streams by one step, and predict probabilities.
+
+        Parameters
+        ----------
+        x_t, streams
+            As for `step`.
+        out : ndarray of float64, shape as the result, default=None
+            Where to write, C-contiguous. None makes a new array.
+
+        Returns
+        -------
+        ndarray of float64, shape (C,) or (n, C)
+            What `predict_proba` gives for the steps so far, in the order of `classes_`; `out` if given.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `step`, and if `out` does not fit.
+        """
+        step = self._native.step_probabilities
+        probabilities: NDArray[np.float64] | None = step(x_t, streams, out)
+        if probabilities is None:
+            probabilities = self._step_of_any(step, x_t, streams, out, len(self._classes))
+        return probabilities
