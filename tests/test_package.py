@@ -34,6 +34,7 @@ def test_exported_names():
         "__version__",
         "datasets",
         "equations",
+        "inspection",
         "load",
     ]
     assert dir(grulearn) == sorted(grulearn.__all__)

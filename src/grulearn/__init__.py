@@ -26,7 +26,7 @@ _HOME = {
     "Sequences": "grulearn.sequences",
     "load": "grulearn.estimators",
 }
-_MODULES = ("datasets", "equations")
+_MODULES = ("datasets", "equations", "inspection")
 
 __all__ = [
     "GRU",
@@ -38,6 +38,7 @@ __all__ = [
     "__version__",
     "datasets",
     "equations",
+    "inspection",
     "load",
 ]
 

@@ -181,7 +181,7 @@ def test_remarks_on_categories_that_teach_nothing() -> None:
     assert fitted.categories == (CategoryCodes("str", ()),)
     assert codes_of(fitted, ["3", "new"]) == [0, 0]
     assert fitted.remarks(categorical=["name"]) == [
-        "categorical feature 'name' (0) has no value that two sequences of the training part share, as an id "
+        "Categorical feature 'name' (0) has no value that two sequences of the training part share, as an id "
         "has none: all count as unseen, and nothing is learned from them; consider dropping it."
     ]
     with pytest.raises(
@@ -190,7 +190,7 @@ def test_remarks_on_categories_that_teach_nothing() -> None:
         fitted.transform(Sequences(np.empty((1, 0)), [0], [1], codes=[[0]], categories=[[3]]))
     nothing = fit(coded([None, None]), "mean")
     assert nothing.remarks() == [
-        "categorical feature 0 has no value in the training part; consider dropping it."
+        "Categorical feature 0 has no value in the training part; consider dropping it."
     ]
 
 

@@ -157,3 +157,21 @@ def test_older_files_have_scalings_only() -> None:
     old = InputEncoding.from_parts(encoding.scaling.to_arrays(), {})
     assert old.missing == "error"
     np.testing.assert_array_equal(old.transform(data).rows, encoding.transform(data).rows)
+
+
+@pytest.mark.parametrize("lengths", [[], [0, 0]])
+def test_nothing_to_fit_on(lengths: list[int]) -> None:
+    with pytest.raises(ValueError, match="the training part has no step"):
+        InputEncoding.fit(
+            Sequences(np.zeros((2, 1)), [0] * len(lengths), lengths), standardize=True, missing="mean"
+        )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n_rows", [1, 21845, 21846, 50_000])  # around the blocks: 2**16 // 3
+def test_every_block_is_scaled_alike(n_rows: int, dtype: str) -> None:
+    table = np.random.default_rng(1).normal(size=(n_rows, 3))
+    data = Sequences.from_array(table)
+    encoding = InputEncoding.fit(data, standardize=True, missing="error")
+    expected = ((table - encoding.scaling.mean) / encoding.scaling.scale).astype(dtype)
+    np.testing.assert_array_equal(encoding.transform(data, dtype).rows, expected, strict=True)

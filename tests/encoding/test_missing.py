@@ -46,7 +46,7 @@ def fit(data: Sequences, missing: str, *, standardize: bool = True, **options) -
 
 
 def paper_gaps(times: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """Equation 3 of Che et al. (2018), step by step, for one sequence."""
+    """The interval of Che et al. (2018), added up step by step, for one sequence."""
     gaps = np.zeros(observed.shape)
     for t in range(1, len(times)):
         for d in range(observed.shape[1]):
@@ -410,6 +410,8 @@ def test_damaged_parts_are_refused() -> None:
     for name, value in [("fill", np.zeros(2)), ("scale", np.zeros(3)), ("fill", np.full(3, NAN))]:
         with pytest.raises(ValueError, match="expected one|must be finite"):
             InputEncoding.from_parts({**arrays, name: value}, state)
+    with pytest.raises(ValueError, match="a mean is NaN"):
+        InputEncoding.from_parts({**arrays, "mean": np.full(3, NAN)}, {})
     with pytest.raises(KeyError):
         InputEncoding.from_parts({}, state)
 

@@ -79,3 +79,5 @@ def test_a_whole_log_is_read_as_slices() -> None:
     log = Sequences(np.zeros((1000, 1)), [0, 400], [400, 600])
     for read in (Segments.shared(log), Segments.private(log)):
         assert all(isinstance(block.source, slice) for block in read.blocks(64))
+    table = Sequences.from_array(np.zeros((1000, 1)))
+    assert Segments.shared(table).begins.tolist() == [0]

@@ -220,3 +220,20 @@ def test_target_names_are_kept(tmp_path, y, names):
     model = GRURegressor(4, max_iter=2, random_state=0).fit(X, y)
     model.save(tmp_path / "model.gru")
     assert model.target_names_ == load(tmp_path / "model.gru").target_names_ == names
+
+
+def test_a_file_of_the_first_version_is_read() -> None:
+    """It was written before there were categories, missing values, other losses and held-out scores."""
+    model = load(Path(__file__).parent / "data" / "regressor-0.1.0.gru")
+    X = np.array(
+        [
+            [[0.13, -0.13, 0.64], [0.1, -0.54, 0.36], [1.3, 0.95, -0.7]],
+            [[0.41, 1.04, -0.13], [1.37, -0.67, 0.35], [0.9, 0.09, -0.74]],
+        ]
+    )
+    # What the version that wrote it predicted, on AVX-512; other instruction sets round in another way.
+    np.testing.assert_allclose(model.predict(X), [-18.08477925888978, -49.521575925092854], rtol=1e-5)
+    assert (model.loss, model.missing, model.target) == ("squared_error", "error", "value")
+    with pytest.raises(ValueError, match="calibrate"):
+        model.predict_interval(X)
+    assert model.partial_fit(X, [1.0, 2.0]).n_iter_ == 6

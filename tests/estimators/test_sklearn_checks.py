@@ -12,10 +12,10 @@ from grulearn.estimators import GRUClassifier, GRURegressor
 # The checks' made-up data is now and then worth a warning: constant features, a constant target.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-# It asks that weights do what repeated samples do, to a relative 1e-7, after a whole training. Half of that is
-# lost when a single number is rounded to float32; and a validation part that is drawn from other samples
-# ends another training. scikit-learn's own MLP passes it in float64, without early stopping and in one batch,
-# and so does a GRU: see EXACT.
+# It asks that weights do what repeated samples do, to a relative 1e-7, after a whole training. Half of that
+# is lost when a single number is rounded to float32; and a validation part that is drawn from other samples
+# ends another training. scikit-learn's own MLP passes it in float64, without early stopping and in one
+# batch, and so does a GRU: see EXACT.
 WEIGHTS = "check_sample_weight_equivalence_on_dense_data"
 
 EXACT = {"dtype": "float64", "early_stopping": False, "batch_size": 10_000}

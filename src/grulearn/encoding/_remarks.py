@@ -42,7 +42,7 @@ def remarks_on_categories(categories: tuple[CategoryCodes, ...], names: Sequence
     for c, codes in enumerate(categories):
         if codes.values:
             continue
-        feature = label("categorical feature", c, names)
+        feature = label("Categorical feature", c, names)
         if codes.kind is None:
             remarks.append(f"{feature} has no value in the training part; consider dropping it.")
         else:

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from grulearn.encoding._places import category_label
 from grulearn.encoding._segments import Segments, block_rows
 from grulearn.sequences import Sequences
 
@@ -163,7 +164,7 @@ def fit_categories(data: Sequences) -> tuple[CategoryCodes, ...]:
     owners = read.owners(data.lengths) if data.n_categorical else np.empty(0, dtype=np.int64)
     fitted = []
     for c, categories in enumerate(data.categories):
-        kind = _kind(categories, f"categorical feature {c}")
+        kind = _kind(categories, category_label(data, c))
         # The least and the greatest number of a sequence in which each occurs; codes of -1 count last.
         least = np.full(len(categories) + 1, len(data))
         greatest = np.full(len(categories) + 1, -1)

@@ -54,7 +54,7 @@ class ForwardFill:
             Where a value is missing, the last one observed before in the sequence; `fill` if there is none.
         gaps : ndarray of float64, shape (B, F)
             The time since the last row *before* this one in which the feature was observed; if there is none,
-            since the first row of the sequence. It is what Che et al. (2018), equation 3, add up step by
+            since the first row of the sequence. It is the interval that Che et al. (2018) add up step by
             step: ``delta_t = s_t - s_{t-1} + (1 - m_{t-1}) delta_{t-1}``, and 0 at the first step.
         """
         # Row 0 of what follows is what the blocks before have left; row k + 1 is row k of this block.

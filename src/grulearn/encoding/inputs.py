@@ -59,7 +59,7 @@ class InputEncoding:
         What is done about missing values.
     categories : tuple of C CategoryCodes
     gaps : GapScale or None, default=None
-        Of "simple" and "decay".
+        Of "simple" and "decay", unless all features are categorical.
 
     Raises
     ------
@@ -101,7 +101,9 @@ class InputEncoding:
         scale = self.scaling.scale
         if not (np.isfinite(self.fill).all() and np.isfinite(scale).all() and (scale > 0).all()):
             raise ValueError("fill and scale must be finite, and scale positive")
-        if (self.gaps is not None) != self.has_gaps:
+        if self.missing == "error" and np.isnan(self.scaling.mean).any():
+            raise ValueError("a mean is NaN, which only a feature without a value has, and that is refused")
+        if (self.gaps is not None) != _has_gaps(self.missing, self.n_features):
             raise ValueError(f"missing={self.missing!r} with gaps={self.gaps}")
 
     @classmethod
@@ -143,6 +145,8 @@ class InputEncoding:
         kept, shares = counting_weights(len(data), weights)
         if kept is not None:
             data = data[kept]
+        if not data.lengths.any():
+            raise ValueError("the training part has no step, so that there is nothing to fit the encoding on")
         check_values(data, missing)
         scaling, fill = _fit_numbers(data, standardize, missing, shares)
         gaps = GapScale.fit(data, shares) if _has_gaps(missing, data.n_features) else None
@@ -205,12 +209,7 @@ class InputEncoding:
         """What the network has to read."""
         tables = tuple((codes.n_codes, codes.size) for codes in self.categories)
         width = 3 * self.n_features if self.missing == "simple" else self.n_features
-        return InputSpec(width, categorical=tables, decay=self.missing == "decay" and self.has_gaps)
-
-    @property
-    def has_gaps(self) -> bool:
-        """Whether masks and time gaps are inputs: with "simple" and "decay", and a numeric feature."""
-        return _has_gaps(self.missing, self.n_features)
+        return InputSpec(width, categorical=tables, decay=self.missing == "decay" and self.gaps is not None)
 
     @property
     def constant(self) -> NDArray[np.int64]:
@@ -298,6 +297,7 @@ class InputEncoding:
 
 
 def _has_gaps(missing: str, n_features: int) -> bool:
+    """Tell whether masks and time gaps are inputs."""
     return missing in ("simple", "decay") and n_features > 0
 
 

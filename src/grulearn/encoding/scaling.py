@@ -92,7 +92,17 @@ class Scaling:
         return cls(np.zeros(n_features), np.ones(n_features), np.zeros(n_features, dtype=np.bool_))
 
     def apply(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """Return values, shape (B, F), in the network's units; infinite outside float64's range."""
+        """Return values in the network's units.
+
+        Parameters
+        ----------
+        values : ndarray of float32 or float64, shape (..., F)
+
+        Returns
+        -------
+        ndarray of float64, shape (..., F)
+            Infinite where that leaves float64's range.
+        """
         with np.errstate(over="ignore", invalid="ignore"):
             scaled: NDArray[np.float64] = (values - self.mean) / self.scale
         return scaled

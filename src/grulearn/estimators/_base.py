@@ -34,7 +34,7 @@ from grulearn.estimators._parameters import GRUParameters
 from grulearn.estimators._reading import describe, fingerprint, warn_if_doubtful
 from grulearn.estimators._samples import Samples
 from grulearn.estimators._targets import Targets
-from grulearn.estimators._warnings import warn_of_constant_features
+from grulearn.estimators._warnings import warn
 from grulearn.estimators.conformal import LabelScores, ResidualScores
 from grulearn.estimators.persistence import save_estimator
 from grulearn.formats import parameter_shapes, unflatten
@@ -42,6 +42,7 @@ from grulearn.sequences import Sequences
 from grulearn.spec import CellSpec, HeadSpec, NetworkSpec, PoolSpec
 from grulearn.threads import resolve_n_jobs
 from grulearn.training import Outcome, Split, halves, split
+from grulearn.training.overlap import as_labels
 
 __all__ = ["BaseGRU"]
 
@@ -54,6 +55,7 @@ class BaseGRU(GRUParameters):
     sequence_lengths_: tuple[int, float, int]
     n_features_in_: int
     n_outputs_: int
+    target_names_: list[str] | None
     n_iter_: int
     loss_curve_: list[float]
     validation_scores_: list[float] | None
@@ -259,8 +261,8 @@ class BaseGRU(GRUParameters):
         self._encoding = InputEncoding.fit(
             view, standardize=bool(self.standardize), missing=self.missing, weights=weights
         )
-        if self.standardize:
-            warn_of_constant_features(self._encoding, view)
+        for remark in self._encoding.remarks(data.schema.features, data.schema.categorical):
+            warn(remark)
         self._target_scaling = self._fit_target_scaling(known, weights)
 
     def _start_engine(self, request: Request, rng: np.random.Generator) -> Engine:
@@ -307,7 +309,8 @@ class BaseGRU(GRUParameters):
             held_out = everything.counting_last(parts.held_out_steps)
         else:
             training, held_out = everything[parts.training], everything[parts.validation]
-        return training, replace(held_out, in_first_half=halves(data[parts.validation], rng))
+        groups = None if request.groups is None else as_labels(request.groups)[parts.validation]
+        return training, replace(held_out, in_first_half=halves(data[parts.validation], rng, groups))
 
     def _encode(self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None) -> Samples:
         return Samples(self._encoding.transform(data, self.dtype), self._scale_targets(targets), weights)

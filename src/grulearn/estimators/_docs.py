@@ -26,6 +26,17 @@ def _indented(match: re.Match[str]) -> str:
 
 
 _SHARED = {
+    "n_streams": """
+n_streams : int, default=1
+    How many sequences advance side by side, each with a state of its own.
+""",
+    "stream_raises": """
+sklearn.exceptions.NotFittedError
+    If the estimator is not fitted.
+TypeError, ValueError
+    If `n_streams` is no integer of at least 1. If the network needs the end of a sequence, with
+    ``bidirectional=True`` or ``pooling="attention"``; or was fitted on sequences of one step.
+""",
     "network": """
 hidden_size : int, default=32
     Number of hidden units H of each layer and direction.
@@ -166,7 +177,7 @@ prediction.
 The validation part is held out before anything is fitted, the scaling included. ``validation="auto"``
 holds out whole groups where `groups` are given to `fit`, or where several sequences have one id, as
 windows over logs do; of windows over few logs the last in time, and no window that shares steps with
-them is trained on; of fewer than three sequences with a target for each step the last steps of each;
+them is trained on; of fewer than five sequences with a target for each step the last steps of each;
 otherwise samples drawn at random. "random", "group" and "last" say which it must be;
 "last" with a target for each step holds out the last steps of each sequence.
 """,

@@ -12,7 +12,7 @@ from grulearn.engines import Engine
 from grulearn.estimators._targets import Targets
 from grulearn.estimators.conformal import LabelScores, ResidualScores
 
-__all__ = ["intervals", "label_scores", "no_scores", "residual_scores"]
+__all__ = ["Ends", "intervals", "label_scores", "no_scores", "residual_scores"]
 
 Ends = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -82,8 +82,9 @@ def label_scores(
 def no_scores(name: str, method: str) -> ValueError:
     """Return the error for a call that needs held-out scores where there are none."""
     return ValueError(
-        f"{method} needs held-out data, and this {name} has seen none: fit with early_stopping=True, give "
-        "X_val and y_val to fit, or call calibrate(X, y) with data that training has not seen"
+        f"{method} needs held-out sequences, at least two, and this {name} has none: fit with "
+        "early_stopping=True, give X_val and y_val to fit, or call calibrate(X, y) with data that training "
+        "has not seen"
     )
 
 

@@ -111,8 +111,8 @@ class ScoreDistribution:
         if place == len(self.shares):
             needed = math.ceil(round(coverage / (1 - coverage), 6))
             raise ValueError(
-                f"coverage={coverage} takes at least {needed} held-out sequences of equal weight; the "
-                f"{self.n_sequences} there are can promise {math.floor(self.max_coverage * 1000) / 1000}. "
+                f"coverage={coverage} takes {needed} held-out sequences of equal weight; there are "
+                f"{self.n_sequences}, enough for {math.floor(self.max_coverage * 1000) / 1000}. "
                 "Hold out more (validation_fraction), calibrate on other data, or ask for less"
             )
         return float(self.values[place])

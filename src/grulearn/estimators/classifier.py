@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
-from grulearn.encoding import TargetScaling
-from grulearn.engines import Engine, FloatArray
-from grulearn.estimators._base import BaseGRU
 from grulearn.estimators._docs import share_docs
 from grulearn.estimators._fitting import Request
-from grulearn.estimators._inputs import Inputs, read_inputs
-from grulearn.estimators._intervals import label_scores, no_scores
-from grulearn.estimators._labels import Labels, encode_labels, find_classes, read_labels, read_step_labels
+from grulearn.estimators._frames import prediction_frame
+from grulearn.estimators._inputs import read_inputs
+from grulearn.estimators._intervals import no_scores
+from grulearn.estimators._labels import read_step_labels
+from grulearn.estimators._learns_labels import LearnsLabels
 from grulearn.estimators._parameters import GRUParameters
-from grulearn.estimators._samples import Samples
+from grulearn.estimators._streams import stream_parts
 from grulearn.estimators._targets import Targets
-from grulearn.estimators.conformal import LabelScores
-from grulearn.spec import HeadSpec
+from grulearn.streaming import ClassifierStream
 
 __all__ = ["GRUClassifier"]
 
 
 @share_docs
-class GRUClassifier(ClassifierMixin, BaseGRU):
+class GRUClassifier(ClassifierMixin, LearnsLabels):
     """Classification with gated recurrent units and a linear layer on their states.
 
     It takes the same data as :class:`GRURegressor`: tables, arrays of sequences, lists of sequences of
@@ -114,10 +110,6 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         **GRUParameters._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
-
-    classes_: NDArray[Any]
-    _multilabel: bool
-    _scores: LabelScores | None
 
     def __init__(
         self,
@@ -271,6 +263,40 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         inputs, outputs = self._network_outputs(X)
         return self._in_shape(self._probabilities(self._engine, outputs), inputs)
 
+    def predict_frame(self, X: Any, *, backend: str = "pandas") -> Any:
+        """Predict labels and probabilities, as a dataframe with the ids and times of the sequences.
+
+        Parameters
+        ----------
+        {X}
+        backend : {"pandas", "polars", "pyarrow"}, default="pandas"
+            The dataframe's make.
+
+        Returns
+        -------
+        dataframe
+            A row for each sequence, or with ``target="sequence"`` for each step: the id and the time (of the
+            last step) if `X` has them; the label as "predicted", or "predicted_" and the name of the target;
+            and "probability_" with each class behind it.
+
+        Raises
+        ------
+        {predict_raises}
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRUClassifier, Sequences
+        >>> ids = [f"m{i}" for i in range(20)]
+        >>> X = Sequences(np.arange(40.0)[:, None], range(0, 40, 2), [2] * 20, ids=ids)
+        >>> model = GRUClassifier(4, max_iter=2, random_state=0).fit(X, ["low"] * 10 + ["high"] * 10)
+        >>> model.predict_frame(X).columns.tolist()
+        ['id', 'predicted', 'probability_high', 'probability_low']
+        """
+        inputs, outputs = self._network_outputs(X)
+        per_step = self._engine.spec.head.target == "sequence"
+        return prediction_frame(inputs.data, self._columns(outputs), per_step=per_step, backend=backend)
+
     def predict_log_proba(self, X: Any) -> Any:
         """Predict the logarithms of what `predict_proba` predicts.
 
@@ -360,6 +386,36 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
         sets = self._scores.sets(self._probabilities(self._engine, outputs), coverage)
         return self._in_shape(sets, inputs)
 
+    def stream(self, n_streams: int = 1) -> ClassifierStream:
+        """Return streams, for sequences that arrive step by step.
+
+        Parameters
+        ----------
+        {n_streams}
+
+        Returns
+        -------
+        ClassifierStream
+            Its `step` and `step_proba` give what `predict` and `predict_proba` would for the steps so far, to
+            the bit.
+
+        Raises
+        ------
+        {stream_raises}
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRUClassifier
+        >>> X = np.random.default_rng(0).normal(size=(60, 8, 2))
+        >>> y = np.where(X[:, :, 0].sum(axis=1) > 0, "up", "down")
+        >>> stream = GRUClassifier(8, max_iter=3, random_state=0).fit(X, y).stream()
+        >>> label, probabilities = stream.step(X[0, 0]), stream.step_proba(X[0, 1])
+        >>> label in ("up", "down"), probabilities.shape, stream.n_steps
+        (True, (2,), array([2]))
+        """
+        return ClassifierStream(self.classes_, **stream_parts(self, n_streams), multilabel=self._multilabel)
+
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy of the predictions.
 
@@ -391,124 +447,7 @@ class GRUClassifier(ClassifierMixin, BaseGRU):
             )
         )
 
-    def _probabilities(self, engine: Engine, outputs: NDArray[Any]) -> NDArray[np.float64]:
-        values = engine.decode(outputs)
-        return np.column_stack([1.0 - values, values]) if self._is_binary() else values
-
-    def _labels_of(self, outputs: NDArray[Any]) -> NDArray[Any]:
-        if self._multilabel:
-            return (outputs > 0).astype(np.int64)
-        best = outputs[:, 0] > 0 if self._is_binary() else outputs.argmax(axis=1)
-        labels: NDArray[Any] = self.classes_[best.astype(np.int64)]
-        return labels
-
-    def _is_binary(self) -> bool:
-        return not self._multilabel and len(self.classes_) == 2
-
-    # What the targets mean to a fit.
-
-    def _read_targets(self, y: Any, inputs: Inputs, *, what: str, request: Request) -> Targets:
-        if self.target == "sequence":
-            labels = read_step_labels(self, y, inputs.data)
-        else:
-            labels = read_labels(self, y, inputs.shape)
-        if not request.continuing and what == "y":
-            self._note_classes(labels, request)
-        if labels.multilabel != self._multilabel:
-            raise ValueError(
-                f"{what} has {'several labels' if labels.multilabel else 'one label'} for each sample, but "
-                f"training had {'several' if self._multilabel else 'one'}"
-            )
-        return encode_labels(labels, self.classes_, what)
-
-    def _note_classes(self, labels: Labels, request: Request) -> None:
-        self._multilabel = labels.multilabel
-        self.classes_ = find_classes(labels) if request.classes is None else np.unique(request.classes)
-        self.n_outputs_ = 1 if self._is_binary() else len(self.classes_)
-
-    def _head(self) -> HeadSpec:
-        binary = self._multilabel or self._is_binary()
-        return HeadSpec(self.n_outputs_, "binary_cross_entropy" if binary else "cross_entropy", self.target)
-
-    def _fit_target_scaling(self, targets: Targets, weights: NDArray[np.float64] | None) -> TargetScaling:
-        return TargetScaling.identity(self.n_outputs_)
-
-    def _scale_targets(self, targets: Targets) -> Targets:
-        if self._is_binary():
-            values = np.where(targets.values < 0, np.nan, targets.values)[:, np.newaxis]
-            return targets.with_values(np.ascontiguousarray(values, dtype=self.dtype))
-        if self._multilabel:
-            return targets.with_values(np.ascontiguousarray(targets.values, dtype=self.dtype))
-        return targets
-
-    def _strata(self, targets: Targets) -> NDArray[Any] | None:
-        return None if self._multilabel or targets.per_step else targets.values
-
-    def _weigh(self, training: Samples, validation: Samples | None) -> tuple[Samples, Samples | None]:
-        if self.class_weight is None:
-            return training, validation
-        if self._multilabel:
-            raise ValueError(
-                "class_weight: with several labels at once a sample has no one class; use sample_weight"
-            )
-        of_class = self._class_weights(training)
-        return self._weighted(training, of_class), validation and self._weighted(validation, of_class)
-
-    def _class_weights(self, training: Samples) -> NDArray[np.float64]:
-        """Return a weight for each class; 0 for one that the training part lacks, if "balanced"."""
-        codes = self._class_numbers(training.targets.stacked())
-        present = np.unique(codes[codes >= 0])
-        known = self.class_weight
-        if isinstance(known, dict):
-            unknown = [label for label in known if label not in self.classes_.tolist()]
-            if unknown:
-                raise ValueError(
-                    f"class_weight: {unknown[0]!r} is none of the classes {self.classes_.tolist()}"
-                )
-            known = {i: known.get(label, 1.0) for i, label in enumerate(self.classes_.tolist())}
-        weights = np.zeros(len(self.classes_))
-        weights[present] = compute_class_weight(known, classes=present, y=codes[codes >= 0])
-        return weights
-
-    def _weighted(self, samples: Samples, of_class: NDArray[np.float64]) -> Samples:
-        codes = self._class_numbers(samples.targets.values)
-        of_row = np.where(codes >= 0, of_class[codes], 0.0)
-        if samples.targets.per_step:
-            before = 1.0 if samples.row_weights is None else samples.row_weights
-            return replace(samples, row_weights=before * of_row)
-        return replace(samples, weights=of_row if samples.weights is None else samples.weights * of_row)
-
-    def _class_numbers(self, values: NDArray[Any]) -> NDArray[np.int64]:
-        if not self._is_binary():
-            return values
-        return np.where(np.isnan(values[:, 0]), -1, values[:, 0]).astype(np.int64)
-
-    def _score_held_out(
-        self, engine: Engine, outputs: FloatArray, targets: Targets, weights: NDArray[np.float64] | None
-    ) -> LabelScores | None:
-        if not self._multilabel:
-            targets = targets.with_values(self._class_numbers(targets.values))
-        return label_scores(self._probabilities(engine, outputs), targets, weights)
-
-    def _target_state(self) -> dict[str, Any]:
-        return {
-            "classes": self.classes_.tolist(),
-            "kind": _kind(self.classes_),
-            "multilabel": self._multilabel,
-        }
-
-    def _set_target_state(self, state: dict[str, Any]) -> None:
-        self.classes_ = np.array(state["classes"], dtype=_DTYPES[state["kind"]])
-        self._multilabel = bool(state["multilabel"])
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-_DTYPES = {"str": object, "bool": np.bool_, "int": np.int64, "float": np.float64}
-
-
-def _kind(classes: NDArray[Any]) -> str:
-    return {"b": "bool", "i": "int", "u": "int", "f": "float"}.get(classes.dtype.kind, "str")

@@ -12,25 +12,17 @@ from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from grulearn.encoding import TargetScaling
-from grulearn.engines import Engine, FloatArray
-from grulearn.equations import quantile_anchor
-from grulearn.estimators._base import BaseGRU
 from grulearn.estimators._docs import share_docs
 from grulearn.estimators._fitting import Request
-from grulearn.estimators._inputs import Inputs, read_inputs
-from grulearn.estimators._intervals import intervals, no_scores, residual_scores
+from grulearn.estimators._frames import prediction_frame
+from grulearn.estimators._inputs import read_inputs
+from grulearn.estimators._learns_numbers import LearnsNumbers
 from grulearn.estimators._parameters import GRUParameters
+from grulearn.estimators._streams import stream_parts
 from grulearn.estimators._targets import (
-    Targets,
     read_step_targets,
-    read_targets,
-    refuse_negative,
-    target_names,
 )
-from grulearn.estimators._warnings import warn
-from grulearn.estimators.conformal import ResidualScores
-from grulearn.spec import HeadSpec
+from grulearn.streaming import RegressorStream
 
 __all__ = ["GRURegressor"]
 
@@ -38,7 +30,7 @@ LOSSES = ("squared_error", "absolute_error", "huber", "pinball", "poisson", "gau
 
 
 @share_docs
-class GRURegressor(RegressorMixin, BaseGRU):
+class GRURegressor(RegressorMixin, LearnsNumbers):
     """Regression with gated recurrent units and a linear layer on their states.
 
     It reads tables, whose rows are sequences of one step, arrays of sequences, lists of sequences of
@@ -141,10 +133,6 @@ default="squared_error"
         "delta": [Interval(Real, 0, None, closed="neither")],
         "standardize": ["boolean", StrOptions({"inputs"})],
     }
-
-    target_names_: list[str] | None
-    _one_dimensional: bool
-    _scores: ResidualScores | None
 
     def __init__(
         self,
@@ -310,6 +298,43 @@ default="squared_error"
             )
         return self._shaped(values, inputs)
 
+    def predict_frame(self, X: Any, *, coverage: float | None = None, backend: str = "pandas") -> Any:
+        """Predict targets, as a dataframe with the ids and times of the sequences.
+
+        Parameters
+        ----------
+        {X}
+        coverage : float, default=None
+            Add the ends of `predict_interval`.
+        backend : {"pandas", "polars", "pyarrow"}, default="pandas"
+            The dataframe's make.
+
+        Returns
+        -------
+        dataframe
+            A row for each sequence, or with ``target="sequence"`` for each step: the id and the time (of the
+            last step) if `X` has them; the prediction as "predicted", or "predicted_" and the name of the
+            target; with "_std", "_q0.1" and so on, "_lower" and "_upper" behind it, what else there is.
+
+        Raises
+        ------
+        {predict_raises}
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRURegressor, Sequences
+        >>> ids = [f"m{i}" for i in range(20)]
+        >>> X = Sequences(np.arange(40.0)[:, None], range(0, 40, 2), [2] * 20, ids=ids)
+        >>> model = GRURegressor(4, max_iter=2, random_state=0).fit(X, np.arange(20.0))
+        >>> model.predict_frame(X).columns.tolist()
+        ['id', 'predicted']
+        """
+        inputs, outputs = self._network_outputs(X)
+        columns = self._columns(outputs, coverage)
+        per_step = self._engine.spec.head.target == "sequence"
+        return prediction_frame(inputs.data, columns, per_step=per_step, backend=backend)
+
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Any, Any]:
         """Predict intervals that cover new targets with a given probability.
 
@@ -356,10 +381,38 @@ default="squared_error"
         True
         """
         inputs, outputs = self._network_outputs(X)
-        if self._scores is None:
-            raise no_scores(type(self).__name__, "predict_interval")
-        lower, upper = intervals(self._engine, outputs, self._scores, coverage, self._target_scaling)
+        lower, upper = self._intervals(outputs, coverage)
         return self._shaped(lower, inputs), self._shaped(upper, inputs)
+
+    def stream(self, n_streams: int = 1) -> RegressorStream:
+        """Return streams, for sequences that arrive step by step.
+
+        Parameters
+        ----------
+        {n_streams}
+
+        Returns
+        -------
+        RegressorStream
+            Its `step` predicts what `predict` would for the steps so far, to the bit.
+
+        Raises
+        ------
+        {stream_raises}
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRURegressor
+        >>> X = np.random.default_rng(0).normal(size=(50, 8, 2))
+        >>> model = GRURegressor(8, max_iter=3, random_state=0).fit(X, X.sum(axis=(1, 2)))
+        >>> stream = model.stream()
+        >>> for x_t in X[0]:
+        ...     prediction = stream.step(x_t)
+        >>> prediction == float(model.predict(X[:1])[0])
+        True
+        """
+        return RegressorStream(**stream_parts(self, n_streams), target_scaling=self._target_scaling)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the coefficient of determination R^2 of the predictions.
@@ -394,96 +447,6 @@ default="squared_error"
         """What one unit of the network's output is worth in the target's units, shape (K,)."""
         check_is_fitted(self)
         return self._target_scaling.scale.copy()
-
-    def _decoded(self, X: Any) -> tuple[Inputs, NDArray[np.float64]]:
-        """Return `X` as it was read, and all that the outputs stand for, shape (rows, K, per target)."""
-        inputs, outputs = self._network_outputs(X)
-        values = self._engine.decode(outputs, self._target_scaling.mean, self._target_scaling.scale)
-        return inputs, values.reshape(len(outputs), self.n_outputs_, -1)
-
-    def _point(self) -> int:
-        """Return which of the values of a target is the prediction."""
-        quantiles = self._engine.spec.head.quantiles
-        return 0 if quantiles is None else quantile_anchor(quantiles)
-
-    def _shaped(self, values: NDArray[np.float64], inputs: Inputs) -> Any:
-        return self._in_shape(values[:, 0] if self._one_dimensional else values, inputs)
-
-    # What the targets mean to a fit.
-
-    def _read_targets(self, y: Any, inputs: Inputs, *, what: str, request: Request) -> Targets:
-        if self.target == "sequence":
-            targets, one_dimensional = read_step_targets(self, y, inputs.data)
-        else:
-            targets, one_dimensional = read_targets(self, y, inputs.shape)
-        if self.loss == "poisson":
-            refuse_negative(targets, inputs.data, what)
-        n_outputs = targets.values.shape[1]
-        if what == "y" and not request.continuing:
-            self._one_dimensional, self.n_outputs_, self.target_names_ = (
-                one_dimensional,
-                n_outputs,
-                target_names(y),
-            )
-        elif n_outputs != self.n_outputs_:
-            raise ValueError(f"{what} has {n_outputs} targets for each sample, expected {self.n_outputs_}")
-        return targets
-
-    def _head(self) -> HeadSpec:
-        loss, levels = self._loss()
-        per_target = len(levels) if levels is not None else 2 if loss == "gaussian" else 1
-        return HeadSpec(
-            self.n_outputs_ * per_target,
-            loss,
-            self.target,
-            delta=float(self.delta) if loss == "huber" else None,
-            quantiles=levels,
-        )
-
-    def _loss(self) -> tuple[str, tuple[float, ...] | None]:
-        """Return the loss and the quantiles that the parameters come to."""
-        if self.quantiles is None:
-            if self.loss == "pinball":
-                raise ValueError('loss="pinball" needs quantiles, such as quantiles=[0.1, 0.5, 0.9]')
-            return self.loss, None
-        if self.loss not in ("pinball", "squared_error"):
-            raise ValueError(
-                f'quantiles belong to loss="pinball", and loss={self.loss!r} learns none; drop one of the two'
-            )
-        return "pinball", tuple(float(level) for level in self.quantiles)
-
-    def _fit_target_scaling(self, targets: Targets, weights: NDArray[np.float64] | None) -> TargetScaling:
-        # NumPy's True is not Python's; "inputs" is the only text.
-        standardize = not isinstance(self.standardize, str) and bool(self.standardize)
-        scaling = TargetScaling.fit(
-            targets.stacked(),
-            standardize=standardize,
-            weights=targets.by_row(weights),
-            positive=self.loss == "poisson",
-        )
-        constant = np.flatnonzero(scaling.constant)
-        if len(constant):
-            column = "y" if self._one_dimensional else f"y, output {constant[0]},"
-            value = scaling.mean[constant[0]]
-            warn(
-                f"The target {column} is constant in the training part: it is predicted as {value:g} always."
-            )
-        return scaling
-
-    def _scale_targets(self, targets: Targets) -> Targets:
-        return targets.with_values(self._target_scaling.transform(targets.values, self.dtype))
-
-    def _score_held_out(
-        self, engine: Engine, outputs: FloatArray, targets: Targets, weights: NDArray[np.float64] | None
-    ) -> ResidualScores | None:
-        return residual_scores(engine, outputs, targets, weights)
-
-    def _target_state(self) -> dict[str, Any]:
-        return {"one_dimensional": self._one_dimensional, "names": self.target_names_}
-
-    def _set_target_state(self, state: dict[str, Any]) -> None:
-        self._one_dimensional = bool(state["one_dimensional"])
-        self.target_names_ = state["names"]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
