@@ -2,8 +2,8 @@
 
     h_t = tanh(W x_t + U h_{t-1} + b),  h_0 = 0,        p = softmax(V h_T + c)
 
-It gets what the GRU gets: initial weights drawn in the same way, Adam with decoupled weight decay, batches, and
-a bound on the gradient's norm.
+It gets what the GRU gets: initial weights drawn in the same way, Adam with decoupled weight decay, batches,
+and a bound on the gradient's norm.
 """
 
 from __future__ import annotations
