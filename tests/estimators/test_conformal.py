@@ -63,6 +63,12 @@ def test_too_few_sequences_say_how_many_are_needed():
     assert ScoreDistribution.fit(np.arange(9.0)).quantile(0.9) == 8
 
 
+def test_rounding_costs_no_sequence():
+    """Nine masses of 0.1 add up to a little less than 0.9."""
+    assert ScoreDistribution.fit(np.arange(9.0), weights=np.full(9, 0.1)).quantile(0.9) == 8
+    assert ScoreDistribution.fit(np.arange(999_999.0)).quantile(0.999_999) == 999_998
+
+
 @pytest.mark.parametrize("coverage", [0, 1, -0.1, 1.5, 90, float("nan")])
 def test_a_coverage_that_is_none(coverage):
     with pytest.raises(ValueError, match="between 0 and 1"):
