@@ -35,6 +35,10 @@ inline PyArrayObject* plain_array(nanobind::handle object, bool writable = false
     return PyArray_CHKFLAGS(array, flags) && !PyArray_ISBYTESWAPPED(array) ? array : nullptr;
 }
 
+inline bool has_shape(PyArrayObject* array, int rank, const npy_intp* shape) {
+    return PyArray_NDIM(array) == rank && PyArray_CompareLists(PyArray_DIMS(array), shape, rank);
+}
+
 template <class T>
 T* data_of(PyArrayObject* array) {
     return static_cast<T*>(PyArray_DATA(array));

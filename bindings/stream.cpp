@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
-#include <variant>
+#include <utility>
 #include <vector>
 
 #include "arrays.hpp"
@@ -31,6 +31,8 @@ template <class Real>
 struct BoundStream {
     Stream<Real> stream;
     std::mutex turns;
+
+    int time_type = -1;  // NumPy's type of times, once there is a clock
 
     BoundStream(const Network<Real>& network, const StreamConfig& config)
         : stream(network, config), named_(static_cast<std::size_t>(config.n_streams)) {}
@@ -68,30 +70,23 @@ private:
     std::mutex& turns_;
 };
 
-// The inputs of a step, and whose they are.
+// What a step is given. It holds no array: they live as long as the call.
 template <class Real>
-struct Inputs {
-    const float* single = nullptr;
-    const double* dbl = nullptr;
+struct Inputs : StepData {
     bool stacked = false;  // (n, F), not (F,)
-    std::int64_t n = 1;
-    const std::int64_t* streams = nullptr;  // null: the first n
 
     // False unless all is just as the core wants it.
-    bool read(BoundStream<Real>& bound, nb::handle x, nb::handle of) {
+    bool read(BoundStream<Real>& bound, nb::handle x, nb::handle of, nb::handle code, nb::handle time) {
         PyArrayObject* array = plain_array(x);
         if (array == nullptr) return false;
         stacked = PyArray_NDIM(array) == 2;
         if (PyArray_NDIM(array) != 1 && !stacked) return false;
-        if (PyArray_DIM(array, stacked ? 1 : 0) != bound.stream.features()) return false;
-        if (stacked) n = PyArray_DIM(array, 0);
+        if (PyArray_DIM(array, stacked ? 1 : 0) != bound.stream.encoding().features()) return false;
+        n = stacked ? PyArray_DIM(array, 0) : 1;
         if (PyArray_TYPE(array) == NPY_FLOAT) single = data_of<float>(array);
         if (PyArray_TYPE(array) == NPY_DOUBLE) dbl = data_of<double>(array);
-        return (single != nullptr || dbl != nullptr) && read_streams(bound, of);
-    }
-
-    bool step(Stream<Real>& stream) const {
-        return single != nullptr ? stream.step(single, streams, n) : stream.step(dbl, streams, n);
+        return (single != nullptr || dbl != nullptr) && read_streams(bound, of) && read_codes(bound, code) &&
+               read_times(bound, time);
     }
 
 private:
@@ -107,6 +102,34 @@ private:
         if (array == nullptr || PyArray_TYPE(array) != NPY_INT64 || PyArray_NDIM(array) != 1 || !stacked) return false;
         streams = data_of<std::int64_t>(array);
         return PyArray_DIM(array, 0) == n && bound.are_different(streams, n);
+    }
+
+    bool read_codes(BoundStream<Real>& bound, nb::handle code) {
+        const std::vector<EmbeddingTable>& tables = bound.stream.network().config().tables;
+        if (code.is_none() || tables.empty()) return code.is_none() && tables.empty();
+        PyArrayObject* array = plain_array(code);
+        const auto columns = static_cast<npy_intp>(tables.size());
+        const npy_intp shape[2] = {stacked ? n : columns, columns};
+        if (array == nullptr || PyArray_TYPE(array) != NPY_INT32 || !has_shape(array, stacked ? 2 : 1, shape)) {
+            return false;
+        }
+        codes = data_of<std::int32_t>(array);
+        for (npy_intp i = 0; i < n * columns; ++i) {
+            if (codes[i] < 0 || codes[i] >= tables[static_cast<std::size_t>(i % columns)].codes) return false;
+        }
+        return true;
+    }
+
+    bool read_times(BoundStream<Real>& bound, nb::handle time) {
+        const bool wanted = bound.stream.encoding().time == GapTime::given;
+        if (time.is_none() || !wanted) return time.is_none() && !wanted;
+        PyArrayObject* array = plain_array(time);
+        const npy_intp shape[1] = {static_cast<npy_intp>(n)};
+        if (array == nullptr || PyArray_TYPE(array) != bound.time_type || !has_shape(array, stacked, shape)) {
+            return false;
+        }
+        times = data_of<TimeBits>(array);
+        return true;
     }
 
     std::int64_t one_ = 0;
@@ -183,18 +206,19 @@ private:
 
 // None, and nothing has changed, if an array needs converting or something is wrong.
 template <class Real, Wanted wanted>
-nb::object step(BoundStream<Real>& bound, nb::handle x, nb::handle streams, nb::handle out) {
+nb::object step(BoundStream<Real>& bound, nb::handle x, nb::handle streams, nb::handle out, nb::handle codes,
+                nb::handle times) {
     const Turn turn(bound.turns);
     Inputs<Real> inputs;
-    if (!inputs.read(bound, x, streams)) return nb::none();
+    if (!inputs.read(bound, x, streams, codes, times)) return nb::none();
     Result<Real, wanted> result(bound.stream, inputs);
     if (!result.take(out)) return nb::none();
     bool done;
     if (bound.stream.is_long(inputs.n)) {
         const nb::gil_scoped_release release;
-        done = inputs.step(bound.stream);
+        done = bound.stream.step(inputs);
     } else {
-        done = inputs.step(bound.stream);
+        done = bound.stream.step(inputs);
     }
     return done ? result.of(bound.stream) : nb::none();
 }
@@ -212,30 +236,28 @@ void reset(BoundStream<Real>& bound, const std::optional<std::vector<std::int64_
     for (const std::int64_t i : *streams) bound.stream.reset(i);
 }
 
-// NumPy's type of a part of the state, where it stands, and its size.
 template <class Real>
-struct StateMemory {
-    int type;
-    void* data;
-    std::size_t bytes;
-    std::vector<npy_intp> shape;
-
-    explicit StateMemory(const StreamArray<Real>& array) : shape(array.shape.begin(), array.shape.end()) {
-        std::visit(
-            [&]<class T>(T* items) {
-                type = numpy_type<T>();
-                data = items;
-                bytes = sizeof(T);
-            },
-            array.data);
-        for (const npy_intp size : shape) bytes *= static_cast<std::size_t>(size);
+int type_of(const BoundStream<Real>& bound, const CarriedArray& array) {
+    switch (array.type) {
+        case CarriedArray::Type::float32: return NPY_FLOAT;
+        case CarriedArray::Type::float64: return NPY_DOUBLE;
+        case CarriedArray::Type::int64: return NPY_INT64;
+        case CarriedArray::Type::time: return bound.time_type;
     }
+    return -1;
+}
 
-    [[nodiscard]] bool fits(PyArrayObject* array) const {
-        return array != nullptr && PyArray_TYPE(array) == type &&
-               std::equal(shape.begin(), shape.end(), PyArray_DIMS(array), PyArray_DIMS(array) + PyArray_NDIM(array));
-    }
-};
+inline std::size_t bytes_of(const CarriedArray& array) {
+    std::size_t bytes = array.type == CarriedArray::Type::float32 ? 4 : 8;
+    for (const std::int64_t size : array.shape) bytes *= static_cast<std::size_t>(size);
+    return bytes;
+}
+
+// Without a clock there are no times yet.
+template <class Real>
+bool is_there(const BoundStream<Real>& bound, const CarriedArray& array) {
+    return array.type != CarriedArray::Type::time || bound.time_type >= 0;
+}
 
 using NamedArrays = nb::typed<nb::dict, nb::str, nb::any>;
 
@@ -243,11 +265,12 @@ template <class Real>
 NamedArrays state(BoundStream<Real>& bound) {
     const Turn turn(bound.turns);
     NamedArrays arrays;
-    for (const StreamArray<Real>& part : bound.stream.state()) {
-        const StateMemory<Real> memory(part);
-        nb::object array = new_array(static_cast<int>(memory.shape.size()), memory.shape.data(), memory.type);
-        std::memcpy(data_of<char>(reinterpret_cast<PyArrayObject*>(array.ptr())), memory.data, memory.bytes);
-        arrays[part.name.c_str()] = array;
+    for (const CarriedArray& carried : bound.stream.state()) {
+        if (!is_there(bound, carried)) continue;
+        const std::vector<npy_intp> shape(carried.shape.begin(), carried.shape.end());
+        nb::object array = new_array(static_cast<int>(shape.size()), shape.data(), type_of(bound, carried));
+        std::memcpy(data_of<char>(reinterpret_cast<PyArrayObject*>(array.ptr())), carried.data, bytes_of(carried));
+        arrays[carried.name.c_str()] = array;
     }
     return arrays;
 }
@@ -255,18 +278,51 @@ NamedArrays state(BoundStream<Real>& bound) {
 template <class Real>
 void set_state(BoundStream<Real>& bound, const NamedArrays& arrays) {
     const Turn turn(bound.turns);
-    const std::vector<StreamArray<Real>> parts = bound.stream.state();
-    for (const StreamArray<Real>& part : parts) {
-        const char* name = part.name.c_str();
-        if (!arrays.contains(name) || !StateMemory<Real>(part).fits(plain_array(arrays[name]))) {
-            throw InvalidArgument("state: '" + part.name + "' is missing, or has not the dtype and shape of `state()`");
+    const std::vector<CarriedArray> all = bound.stream.state();
+    const auto given = [&](const CarriedArray& carried) {
+        return plain_array(nb::object(arrays[carried.name.c_str()]));  // the dict keeps it
+    };
+    for (const CarriedArray& carried : all) {
+        if (!is_there(bound, carried)) continue;
+        const std::vector<npy_intp> shape(carried.shape.begin(), carried.shape.end());
+        PyArrayObject* array = arrays.contains(carried.name.c_str()) ? given(carried) : nullptr;
+        if (array == nullptr || PyArray_TYPE(array) != type_of(bound, carried) ||
+            !has_shape(array, static_cast<int>(shape.size()), shape.data())) {
+            throw InvalidArgument("state: '" + carried.name +
+                                  "' is missing, or has not the dtype and shape of `state()`");
         }
     }
-    for (const StreamArray<Real>& part : parts) {
-        const StateMemory<Real> memory(part);
-        const nb::object array = arrays[part.name.c_str()];
-        std::memcpy(memory.data, data_of<char>(plain_array(array)), memory.bytes);
+    for (const CarriedArray& carried : all) {
+        if (is_there(bound, carried)) std::memcpy(carried.data, data_of<char>(given(carried)), bytes_of(carried));
     }
+}
+
+template <class Real>
+void set_clock(BoundStream<Real>& bound, bool integers, double unit) {
+    const Turn turn(bound.turns);
+    if (bound.stream.encoding().time != GapTime::given) throw InvalidArgument("these streams are given no times");
+    if (!(unit > 0.0)) throw InvalidArgument("the unit must be positive, got " + std::to_string(unit));
+    bound.stream.set_clock(integers, unit);
+    bound.time_type = integers ? NPY_INT64 : NPY_DOUBLE;
+}
+
+Missing missing_of(const std::string& name) {
+    static constexpr std::pair<const char*, Missing> kWays[] = {{"error", Missing::error},
+                                                                {"mean", Missing::mean},
+                                                                {"forward", Missing::forward},
+                                                                {"simple", Missing::simple},
+                                                                {"decay", Missing::decay}};
+    for (const auto& [known, missing] : kWays) {
+        if (name == known) return missing;
+    }
+    throw InvalidArgument("missing: expected 'error', 'mean', 'forward', 'simple' or 'decay', got '" + name + "'");
+}
+
+GapTime gap_time_of(const std::string& name) {
+    if (name == "none") return GapTime::none;
+    if (name == "steps") return GapTime::steps;
+    if (name == "given") return GapTime::given;
+    throw InvalidArgument("gap_time: expected 'none', 'steps' or 'given', got '" + name + "'");
 }
 
 template <class Real>
@@ -274,38 +330,45 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
     using Bound = BoundStream<Real>;
     constexpr const char* kStep =
         "One step: x (F,) for the only stream or the one with number `streams`, or (n, F) for all or those whose\n"
-        "different numbers `streams` (n,) has. ";
+        "different numbers `streams` (n,) has. codes, int32 (C,) or (n, C), of the network's tables. times, if "
+        "gap_time\n"
+        "is \"given\", int64 or float64, () or (n,). ";
     nb::class_<Bound>(m, name, doc)
         .def(
             "__init__",
             [](Bound* self, const Network<Real>& network, std::int64_t n_streams, const std::vector<double>& mean,
-               const std::vector<double>& scale, const std::string& loss, const std::vector<double>& quantiles,
+               const std::vector<double>& scale, const std::vector<double>& fill, const std::string& missing,
+               const std::string& gap_time, const std::string& loss, const std::vector<double>& quantiles,
                const std::vector<double>& target_mean, const std::vector<double>& target_scale, int n_jobs) {
                 new (self) Bound(network, {n_streams,
-                                           mean,
-                                           scale,
+                                           {mean, scale, fill, missing_of(missing), gap_time_of(gap_time)},
                                            {loss_of(loss), 1.0, quantiles},
                                            target_mean,
                                            target_scale,
                                            checked_jobs(n_jobs)});
             },
-            nb::keep_alive<1, 2>(), "network"_a, "n_streams"_a, nb::kw_only(), "mean"_a, "scale"_a, "loss"_a,
-            "quantiles"_a = std::vector<double>(), "target_mean"_a = std::vector<double>(),
-            "target_scale"_a = std::vector<double>(), "n_jobs"_a = 1)
+            nb::keep_alive<1, 2>(), "network"_a, "n_streams"_a, nb::kw_only(), "mean"_a, "scale"_a, "fill"_a,
+            "missing"_a = "error", "gap_time"_a = "none", "loss"_a, "quantiles"_a = std::vector<double>(),
+            "target_mean"_a = std::vector<double>(), "target_scale"_a = std::vector<double>(), "n_jobs"_a = 1)
         .def("step", &step<Real, Wanted::predictions>, "x"_a.none(), "streams"_a.none(), "out"_a.none(),
+             "codes"_a.none() = nb::none(), "times"_a.none() = nb::none(),
              (std::string(kStep) + "Returns a prediction for each target; float64, (n, K), (K,), (n,) or a float.\n"
                                    "None, and nothing has changed, if an array needs converting or something is wrong.")
                  .c_str())
         .def("step_values", &step<Real, Wanted::values>, "x"_a.none(), "streams"_a.none(), "out"_a.none(),
+             "codes"_a.none() = nb::none(), "times"_a.none() = nb::none(),
              "`step` that returns everything that was decoded: (n, O), (O,), (n,) or a float.")
-        .def("step_probabilities", &step<Real, Wanted::probabilities>, "x"_a.none(), "streams"_a.none(),
-             "out"_a.none(),
+        .def("step_probabilities", &step<Real, Wanted::probabilities>, "x"_a.none(), "streams"_a.none(), "out"_a.none(),
+             "codes"_a.none() = nb::none(), "times"_a.none() = nb::none(),
              "`step` that returns the probability of each class, (n, C) or (C,): of a single output p, 1 - p and p.")
         .def("step_decisions", &step<Real, Wanted::decisions>, "x"_a.none(), "streams"_a.none(), "out"_a.none(),
+             "codes"_a.none() = nb::none(), "times"_a.none() = nb::none(),
              "`step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where an\n"
              "output is positive, else 0: (n, K), (K,), (n,) or an int.")
         .def("reset", &reset<Real>, "streams"_a.none() = nb::none(),
              "Puts streams (None: all) back to their beginning.")
+        .def("set_clock", &set_clock<Real>, "integers"_a, "unit"_a,
+             "Says what times are from now on, int64 or float64, and how many of them make a gap of 1.")
         .def("state", &state<Real>, "Copies of the arrays that are carried from one step to the next.")
         .def("set_state", &set_state<Real>, "arrays"_a, "Goes on from arrays of the dtypes and shapes of `state`.");
 }
@@ -317,8 +380,8 @@ void bind_stream(nb::module_& m) {
     bind_one<float>(
         m, "Stream",
         "Streams of a network with a head, each advanced step by step.\n\n"
-        "mean and scale (F,) are those of the features, target_mean and target_scale (K,) as in `decode`. The\n"
-        "network's parameters must not change.");
+        "mean, scale and fill (F,) are those of the features, missing and gap_time say what is made of them;\n"
+        "target_mean and target_scale (K,) as in `decode`. The network's parameters must not change.");
     bind_one<double>(m, "Stream64", "`Stream` of a network in float64.");
 }
 

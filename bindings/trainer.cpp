@@ -103,22 +103,28 @@ bool interrupted() {
 }
 
 template <class Real>
-auto run_epoch(BoundTrainer<Real>& bound, const std::optional<In<std::int64_t, 1>>& order, double learning_rate) {
+auto run_epoch(BoundTrainer<Real>& bound, const std::optional<In<std::int64_t, 1>>& order, double learning_rate,
+               double seconds) {
     const Exclusive exclusive(bound.in_use);
     const bool nothing = order && order->size() == 0;
     const auto sequences = order ? view(*order) : std::span<const std::int64_t>();
-    const std::int64_t count = nothing ? 0 : bound.trainer.batches(sequences);
+    const std::int64_t count = nothing ? 0 : bound.trainer.updates(sequences);
     auto losses = fresh<double, 1>({count});
     bound.batch_weights.assign(static_cast<std::size_t>(count), 0.0);
     if (count == 0) return losses;
+    std::size_t measured = 0;
     try {
         const nb::gil_scoped_release release;
-        bound.trainer.run_epoch(sequences, learning_rate, {losses.data(), losses.size()}, bound.batch_weights,
-                                &interrupted);
+        measured = bound.trainer.run_epoch(sequences, learning_rate, {losses.data(), losses.size()},
+                                           bound.batch_weights, &interrupted, seconds);
     } catch (const Interrupted&) {
         throw nb::python_error();  // PyErr_CheckSignals has set KeyboardInterrupt
     }
-    return losses;
+    if (measured == losses.size()) return losses;
+    bound.batch_weights.resize(measured);
+    auto part = fresh<double, 1>({static_cast<std::int64_t>(measured)});
+    std::copy_n(losses.data(), measured, part.data());
+    return part;
 }
 
 template <class Real>
@@ -186,14 +192,15 @@ void make(BoundTrainer<Real>* self, Network<Real>& network, const In<Real, 2>& r
           const std::string& loss, double delta, const std::vector<double>& quantiles,
           const std::optional<In<std::int64_t, 1>>& target_starts, const std::optional<In<Real, 1>>& sample_weight,
           const std::optional<In<Real, 1>>& step_weight, double beta1, double beta2, double epsilon,
-          double weight_decay, double clip_norm, std::int64_t checkpoint_steps, const Codes& codes) {
+          double weight_decay, double clip_norm, std::int64_t checkpoint_steps, const Codes& codes, std::int64_t bptt) {
     new (self)
         BoundTrainer<Real>(network, rows, starts, lengths, codes, {targets, target_starts, sample_weight, step_weight},
                            {{loss_of(loss), delta, quantiles},
                             batch_size,
                             checked_jobs(n_jobs),
                             checked_checkpoint_steps(checkpoint_steps),
-                            {beta1, beta2, epsilon, weight_decay, clip_norm}});
+                            {beta1, beta2, epsilon, weight_decay, clip_norm},
+                            bptt});
 }
 
 template <class Real>
@@ -206,12 +213,15 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
              nb::arg("sample_weight").noconvert().none() = nb::none(),
              nb::arg("step_weight").noconvert().none() = nb::none(), "beta1"_a = 0.9, "beta2"_a = 0.999,
              "epsilon"_a = 1e-8, "weight_decay"_a = 0.0, "clip_norm"_a = 0.0, "checkpoint_steps"_a = 0,
-             nb::arg("codes").noconvert().none() = nb::none())
+             nb::arg("codes").noconvert().none() = nb::none(), "bptt"_a = 0)
         .def("run_epoch", &run_epoch<Real>, nb::arg("order").noconvert().none(), "learning_rate"_a,
-             "One step for every batch of `order` (None: the sequences as they stand). Returns the mean loss of each\n"
-             "batch before its step; 0 where nothing counts. Ctrl-C raises KeyboardInterrupt between two batches.")
+             "seconds"_a = std::numeric_limits<double>::infinity(),
+             "One step for every batch of `order` (None: the sequences as they stand), with bptt and\n"
+             "target=\"sequence\" for every segment of its batches. Returns the mean loss before each step; 0 where\n"
+             "nothing counts. After so many seconds no step but the first begins, and those that were made are\n"
+             "returned. Ctrl-C raises KeyboardInterrupt between two batches or segments.")
         .def_prop_ro("batch_weights", &batch_weights<Real>, nb::rv_policy::automatic,
-                     "The weights that the losses of the latest run_epoch are means over, (n_batches,).")
+                     "The weights that the losses of the latest run_epoch are means over, (n_updates,).")
         .def("accumulate", &accumulate<Real>, "batch"_a.noconvert(),
              "Adds the gradient of the weighted sum of a batch's losses; returns that sum and that of the weights.")
         .def("gradients", &gradients<Real>, "The accumulated gradient, (n_parameters,).")
@@ -237,7 +247,9 @@ void bind_trainer(nb::module_& m) {
         "K is the number of outputs, divided by 2 for gaussian and by the number of quantiles for pinball; for\n"
         "cross_entropy targets are int64 class numbers (N,) or (M,), where -1 does not count with\n"
         "target=\"sequence\". sample_weight (N,), step_weight (M,). weight_decay is decoupled and leaves biases\n"
-        "and the input's weights alone; clip_norm bounds the global norm of the gradient, 0: no bound.");
+        "and the input's weights alone; clip_norm bounds the global norm of the gradient, 0: no bound.\n"
+        "bptt: gradients pass through so many steps at most, 0: all; longer sequences are taken in segments, with\n"
+        "the state carried from each to the next.");
     bind_one<double>(m, "Trainer64", "`Trainer` in float64.");
 }
 

@@ -73,6 +73,7 @@ void sort_by_length(std::vector<std::int64_t>& order, const SequencePositions& s
 
 void BatchPlan::build(const SequencePositions& sequences, std::span<const std::int64_t> batch) {
     rows = batch_size = static_cast<std::int64_t>(batch.size());
+    first_step = 0;
     for (const std::int64_t index : batch) {
         if (index < 0 || index >= sequences.size()) {
             throw InvalidArgument("sequence " + std::to_string(index) + " asked for, but there are " +
@@ -107,10 +108,36 @@ void BatchPlan::slice(const BatchPlan& whole, std::int64_t begin, std::int64_t e
     };
     rows = end - begin;
     batch_size = whole.batch_size;
+    first_step = whole.first_step;
     take(sequence, whole.sequence);
     take(start, whole.start);
     take(length, whole.length);
     take(output_start, whole.output_start);
+    count_active();
+}
+
+void BatchPlan::steps_of(const BatchPlan& whole, std::int64_t begin, std::int64_t end) {
+    slice(whole, 0, whole.active[static_cast<std::size_t>(begin)]);
+    first_step += begin;
+    for (std::size_t i = 0; i < length.size(); ++i) {
+        start[i] += begin;
+        length[i] = std::min(length[i], end) - begin;
+    }
+    count_active();
+}
+
+void BatchPlan::ends_of(const BatchPlan& whole, std::int64_t n) {
+    slice(whole, 0, whole.rows);
+    for (std::size_t i = 0; i < length.size(); ++i) {
+        start[i] += std::max<std::int64_t>(0, length[i] - n);
+        length[i] = std::min(length[i], n);
+    }
+    count_active();
+}
+
+void BatchPlan::all_but_ends_of(const BatchPlan& whole, std::int64_t n) {
+    slice(whole, 0, whole.rows);
+    for (std::int64_t& steps_of_row : length) steps_of_row = std::max<std::int64_t>(0, steps_of_row - n);
     count_active();
 }
 

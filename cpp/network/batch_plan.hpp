@@ -27,6 +27,7 @@ struct BatchPlan {
     std::vector<std::int64_t> active;         // [steps + 1] rows still running at a step; 0 at the end
     std::vector<std::int64_t> offset;         // [steps + 1] row-steps before a step
     std::int64_t batch_size = 0;              // sequences of the whole batch, also where a plan is a part of it
+    std::int64_t first_step = 0;              // of steps_of: where its steps begin in their sequences
 
     [[nodiscard]] std::int64_t row_steps() const { return offset.back(); }
 
@@ -35,6 +36,12 @@ struct BatchPlan {
 
     // Rows [begin, end) of another plan as a plan of their own; `sequence` still counts in the whole batch.
     void slice(const BatchPlan& whole, std::int64_t begin, std::int64_t end);
+
+    // Steps [begin, end) of another plan's sequences, without those that have ended before; begin is below its `steps`.
+    void steps_of(const BatchPlan& whole, std::int64_t begin, std::int64_t end);
+    // The last n steps of each sequence, or all steps but those.
+    void ends_of(const BatchPlan& whole, std::int64_t n);
+    void all_but_ends_of(const BatchPlan& whole, std::int64_t n);
 
     // The row-step of a number, and the one after it.
     [[nodiscard]] RowStep row_step(std::int64_t number) const {

@@ -11,14 +11,23 @@ template <class Real>
 LossSum ShardWorker<Real>::run(const BatchPlan& plan, const SequencesView<Real>& sequences,
                                const Targets<Real>& targets, std::span<const std::int64_t> batch,
                                const TransposedWeights<Real>& transposed, Real* gradients,
-                               std::vector<TableGradients<Real>>& tables, int n_jobs) {
-    recording_.forward(plan, inputs_.forward(plan, sequences, n_jobs), nullptr, n_jobs);
+                               std::vector<TableGradients<Real>>& tables, const CarriedStates<Real>& states,
+                               int n_jobs) {
+    recording_.forward(plan, inputs_.forward(plan, sequences, n_jobs), states.before, n_jobs);
     const LossSum loss = head_.run(plan, recording_, targets, batch, gradients, n_jobs);
     typename Recording<Real>::InputGradients wanted;
     wanted.parameters = gradients;
     wanted.rows = inputs_.d_rows();
     recording_.backward(head_.state_gradients(), wanted, transposed, n_jobs);
     inputs_.backward(gradients, tables);
+    if (states.after == nullptr) return loss;
+    // Last, as the way back reads what they may replace.
+    const NetworkConfig& config = network_.config();
+    for (std::int64_t cell = 0; cell < config.cells(); ++cell) {
+        recording_.final_states_of(cell / config.directions(), cell % config.directions(),
+                                   states.after + cell * plan.batch_size * config.hidden_size, config.hidden_size,
+                                   plan.sequence.data(), 0, plan.rows);
+    }
     return loss;
 }
 
@@ -35,6 +44,17 @@ void BatchWorker<Real>::plan(const SequencesView<Real>& sequences, std::span<con
     if (planned_ != nullptr && batch.data() == planned_ && batch.size() == static_cast<std::size_t>(whole_.rows))
         return;
     whole_.build(sequences, batch);
+    cut();
+}
+
+template <class Real>
+void BatchWorker<Real>::plan(const BatchPlan& part) {
+    whole_ = part;
+    cut();
+}
+
+template <class Real>
+void BatchWorker<Real>::cut() {
     const std::int64_t rows = rows_of_a_shard();
     shards_.resize(static_cast<std::size_t>(std::max<std::int64_t>(1, (whole_.rows + rows - 1) / rows)));
     for (std::size_t i = 0; i < shards_.size(); ++i) {
@@ -78,7 +98,8 @@ std::int64_t BatchWorker<Real>::rows_of_a_shard() const {
 
 template <class Real>
 LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Targets<Real>& targets,
-                               std::span<const std::int64_t> batch, Real* gradients) {
+                               std::span<const std::int64_t> batch, Real* gradients,
+                               const CarriedStates<Real>& states) {
     const auto shards = static_cast<std::int64_t>(shards_.size());
     const std::int64_t size = network_.layout().dense_size;
     const std::int64_t work = 3 * whole_.row_steps() * size;  // multiply-adds, about
@@ -97,8 +118,9 @@ LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Targe
     }
     order_.clear();
     if (threads > 1 && uneven()) order_ = dealt_to_and_fro(sums, threads);
-    // With one step U takes no part.
-    transposed_.update(network_, whole_.steps > 1, network_.config().prepares_inputs());
+    // With one step from a state of zero U takes no part.
+    const bool recurrent = whole_.steps > 1 || states.before != nullptr;
+    transposed_.update(network_, recurrent, network_.config().prepares_inputs());
     parallel_for(threads, sums, [&](std::int64_t item, int thread) {
         const std::int64_t sum = order_.empty() ? item : order_[static_cast<std::size_t>(item)];
         Real* own = sum == 0 ? gradients : partial_.data() + (sum - 1) * size;
@@ -107,7 +129,7 @@ LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Targe
         for (std::int64_t i = shards * sum / sums; i < shards * (sum + 1) / sums; ++i) {
             const auto at = static_cast<std::size_t>(i);
             losses_[at] = worker.run(shards_[at], sequences, targets, batch, transposed_, own, table_gradients_[at],
-                                     together ? n_jobs_ : 1);
+                                     states, together ? n_jobs_ : 1);
         }
     });
     for_parameter_blocks(worthwhile_threads(n_jobs_, sums * size), size, [&](std::int64_t begin, std::int64_t end) {

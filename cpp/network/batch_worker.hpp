@@ -13,20 +13,28 @@
 
 namespace grulearn {
 
+// The states of all cells that a segment of steps begins with and leaves, [cell][sequence of the batch][H].
+template <class Real>
+struct CarriedStates {
+    const Real* before = nullptr;  // null: zeros. No gradient passes to them
+    Real* after = nullptr;         // null: not wanted; may be `before`
+};
+
 // Forward, loss and backward of a part of a batch, with the memory they need, kept from one to the next.
 template <class Real>
 class ShardWorker {
 public:
     ShardWorker(const Network<Real>& network, std::int64_t checkpoint_steps)
-        : inputs_(network), recording_(network, checkpoint_steps), head_(network) {}
+        : network_(network), inputs_(network), recording_(network, checkpoint_steps), head_(network) {}
 
     // Adds the gradient of the sum of losses of the plan's rows, that of embeddings to `tables` instead; returns that
     // sum.
     LossSum run(const BatchPlan& plan, const SequencesView<Real>& sequences, const Targets<Real>& targets,
                 std::span<const std::int64_t> batch, const TransposedWeights<Real>& transposed, Real* gradients,
-                std::vector<TableGradients<Real>>& tables, int n_jobs);
+                std::vector<TableGradients<Real>>& tables, const CarriedStates<Real>& states, int n_jobs);
 
 private:
+    const Network<Real>& network_;
     InputStage<Real> inputs_;
     Recording<Real> recording_;
     HeadWorker<Real> head_;
@@ -41,14 +49,16 @@ public:
         : network_(network), n_jobs_(n_jobs), checkpoint_steps_(checkpoint_steps) {}
 
     void plan(const SequencesView<Real>& sequences, std::span<const std::int64_t> batch);
+    void plan(const BatchPlan& part);  // of a batch
     // The batch just planned comes again every epoch, from the same memory.
     void keep_plan(const std::int64_t* batch) { planned_ = batch; }
 
-    // Adds the gradient of the batch's sum of losses.
+    // Adds the gradient of the sum of losses of what was planned.
     LossSum run(const SequencesView<Real>& sequences, const Targets<Real>& targets, std::span<const std::int64_t> batch,
-                Real* gradients);
+                Real* gradients, const CarriedStates<Real>& states = {});
 
 private:
+    void cut();
     [[nodiscard]] std::int64_t largest_cell() const;  // bytes of parameters
     [[nodiscard]] bool uneven() const;                // lengths differ so much that shards do
     [[nodiscard]] std::int64_t rows_of_a_shard() const;

@@ -137,7 +137,7 @@ void HeadWorker<Real>::take_targets(const Run& run, std::int64_t begin, std::int
         RowStep at = run.plan.row_step(begin);
         for (std::int64_t i = 0; i < end - begin; ++i, at = run.plan.next(at)) {
             sequences[i] = sequence_of(at.row);
-            steps[i] = run.targets.row_of(sequences[i], at.step);
+            steps[i] = run.targets.row_of(sequences[i], run.plan.first_step + at.step);
         }
     } else {
         for (std::int64_t i = 0; i < end - begin; ++i) sequences[i] = sequence_of(begin + i);

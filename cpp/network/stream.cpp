@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
+#include <type_traits>
+#include <utility>
 
 #include "cell_pass.hpp"
 #include "grulearn/errors.hpp"
@@ -36,8 +39,12 @@ Stream<Real>::Stream(const Network<Real>& network, const StreamConfig& config)
                 network.kernels().name),
       n_streams_(config.n_streams),
       n_jobs_(config.n_jobs),
-      encoder_(std::make_unique<StepEncoder<Real>>(network.config().input_size, config.mean, config.scale)) {
+      encoder_(std::make_unique<StepEncoder<Real>>(config.encoding, config.n_streams)) {
     const NetworkConfig& sizes = network.config();
+    if (config.encoding.row_width() != sizes.row_width()) {
+        throw InvalidArgument("the features encode to rows of " + std::to_string(config.encoding.row_width()) +
+                              " columns, and the network reads " + std::to_string(sizes.row_width()));
+    }
     multiply_adds_ = 0;
     for (std::int64_t layer = 0; layer < sizes.num_layers; ++layer) {
         multiply_adds_ += multiply_adds(Cell<Real>{&network, layer, 0}.shape(), 1);
@@ -47,7 +54,7 @@ Stream<Real>::Stream(const Network<Real>& network, const StreamConfig& config)
     const bool pools = !sizes.per_step && sizes.pool != Pool::last;
     if (pools) running_.resize(n_streams_ * sizes.hidden_size);
     if (pools && sizes.pool == Pool::mean) block_.resize(n_streams_ * sizes.hidden_size);
-    rows_.resize(n_streams_ * sizes.input_size);
+    rows_.resize(n_streams_ * sizes.row_width());
     gathered_.resize(hidden_.size());
     vectors_.resize(n_streams_ * sizes.hidden_size);
     outputs_.resize(n_streams_ * sizes.output_size);
@@ -69,39 +76,56 @@ void Stream<Real>::reset(std::int64_t stream) {
     const Real start = config.pool == Pool::max ? -std::numeric_limits<Real>::infinity() : Real{0};
     if (running_.size() > 0) std::fill_n(running_.data() + stream * hidden, hidden, start);
     if (block_.size() > 0) std::fill_n(block_.data() + stream * hidden, hidden, Real{0});
+    encoder_->reset(stream);
 }
 
 template <class Real>
-std::vector<StreamArray<Real>> Stream<Real>::state() {
+const StepEncoding& Stream<Real>::encoding() const {
+    return encoder_->encoding();
+}
+
+template <class Real>
+void Stream<Real>::set_clock(bool integers, double unit) {
+    encoder_->set_clock(integers, unit);
+}
+
+template <class Real>
+std::vector<CarriedArray> Stream<Real>::state() {
+    using Type = CarriedArray::Type;
+    constexpr Type kReal = std::is_same_v<Real, float> ? Type::float32 : Type::float64;
     const NetworkConfig& config = network_.config();
-    std::vector<StreamArray<Real>> arrays{
-        {"hidden", hidden_.data(), {config.num_layers, n_streams_, config.hidden_size}},
-        {"n_steps", n_steps_.data(), {n_streams_}}};
-    const auto pooled_array = [&](const char* name, Buffer<Real>& values) {
-        if (values.size() > 0) arrays.push_back({name, values.data(), {n_streams_, config.hidden_size}});
+    std::vector<CarriedArray> arrays{
+        {"hidden", kReal, hidden_.data(), {config.num_layers, n_streams_, config.hidden_size}},
+        {"n_steps", Type::int64, n_steps_.data(), {n_streams_}}};
+    const auto add_pooled = [&](const char* name, Buffer<Real>& values) {
+        if (values.size() > 0) arrays.push_back({name, kReal, values.data(), {n_streams_, config.hidden_size}});
     };
-    pooled_array(config.pool == Pool::max ? "largest" : "sum", running_);
-    pooled_array("block_sum", block_);
+    add_pooled(config.pool == Pool::max ? "largest" : "sum", running_);
+    add_pooled("block_sum", block_);
+    for (CarriedArray& array : encoder_->carried()) arrays.push_back(std::move(array));
     return arrays;
 }
 
 template <class Real>
-template <class Given>
-bool Stream<Real>::step(const Given* x, const std::int64_t* streams, std::int64_t n) {
-    if (!encoder_->encode(x, n, rows_.data())) return false;
-    const int threads = worthwhile_threads(n_jobs_, n * multiply_adds_);
-    for_row_blocks(threads, n, [&](std::int64_t begin, std::int64_t end) { advance(streams, begin, end); });
+bool Stream<Real>::step(const StepData& data) {
+    const auto encode = [&](const auto* x) {
+        return encoder_->encode(x, data.streams, data.n, data.times, n_steps_.data(), rows_.data());
+    };
+    if (!(data.single != nullptr ? encode(data.single) : encode(data.dbl))) return false;
+    encoder_->remember(data.streams, data.n, data.times);
+    const int threads = worthwhile_threads(n_jobs_, data.n * multiply_adds_);
+    for_row_blocks(threads, data.n, [&](std::int64_t begin, std::int64_t end) { advance(data, begin, end); });
     return true;
 }
 
 template <class Real>
-void Stream<Real>::advance(const std::int64_t* streams, std::int64_t begin, std::int64_t end) {
+void Stream<Real>::advance(const StepData& data, std::int64_t begin, std::int64_t end) {
     const FlushDenormals flush;
     const NetworkConfig& config = network_.config();
-    advance_states(streams, begin, end);
+    advance_states(data, begin, end);
     const Real* items[kMaxGroup];
     for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t stream = streams == nullptr ? i : streams[i];
+        const std::int64_t stream = data.streams == nullptr ? i : data.streams[i];
         ++n_steps_[static_cast<std::size_t>(stream)];
         items[i - begin] = pooled(stream, vectors_.data() + i * config.hidden_size);
     }
@@ -118,15 +142,18 @@ void Stream<Real>::advance(const std::int64_t* streams, std::int64_t begin, std:
 }
 
 template <class Real>
-void Stream<Real>::advance_states(const std::int64_t* streams, std::int64_t begin, std::int64_t end) {
+void Stream<Real>::advance_states(const StepData& data, std::int64_t begin, std::int64_t end) {
     const NetworkConfig& config = network_.config();
     const std::int64_t hidden = config.hidden_size, n = end - begin;
-    const Real* x = rows_.data() + begin * config.input_size;
+    const std::int64_t* streams = data.streams;
+    const Real* x = rows_.data() + begin * config.row_width();
+    const std::int32_t* codes =
+        data.codes == nullptr ? nullptr : data.codes + begin * static_cast<std::int64_t>(config.tables.size());
     // Where the states of these streams stand just as a step wants them, they are not copied.
     const bool consecutive = streams == nullptr || n == 1;
     if (consecutive && (config.num_layers == 1 || n == n_streams_)) {
         Real* h = state_of(0, streams == nullptr ? begin : streams[begin]);
-        network_.step(x, h, h, n);
+        network_.step(x, h, h, n, codes);
         return;
     }
     Real* h = gathered_.data() + begin * config.num_layers * hidden;
@@ -139,7 +166,7 @@ void Stream<Real>::advance_states(const std::int64_t* streams, std::int64_t begi
         }
     };
     each_row([&](Real* state, Real* row) { std::copy_n(state, hidden, row); });
-    network_.step(x, h, h, n);
+    network_.step(x, h, h, n, codes);
     each_row([&](Real* state, Real* row) { std::copy_n(row, hidden, state); });
 }
 
@@ -175,9 +202,4 @@ const Real* Stream<Real>::pooled(std::int64_t stream, Real* vector) {
 
 template class Stream<float>;
 template class Stream<double>;
-template bool Stream<float>::step(const float*, const std::int64_t*, std::int64_t);
-template bool Stream<float>::step(const double*, const std::int64_t*, std::int64_t);
-template bool Stream<double>::step(const float*, const std::int64_t*, std::int64_t);
-template bool Stream<double>::step(const double*, const std::int64_t*, std::int64_t);
-
 }  // namespace grulearn

@@ -155,6 +155,20 @@ bool Targets<Real>::check_step(std::int64_t sequence, std::int64_t position, std
     return all;
 }
 
+template <class Real>
+std::int64_t Targets<Real>::end_of_counting(std::int64_t sequence, std::int64_t begin, std::int64_t end) const {
+    const auto known = [](Real value) { return !std::isnan(value); };
+    for (; end > begin; --end) {
+        const std::int64_t row = row_of(sequence, end - 1);
+        if (!(weight_of(sequence, row) > 0)) continue;
+        if (has_classes() ? classes_[static_cast<std::size_t>(row)] >= 0
+                          : std::any_of(values_ + row * columns_, values_ + (row + 1) * columns_, known)) {
+            break;
+        }
+    }
+    return end;
+}
+
 template class Targets<float>;
 template class Targets<double>;
 

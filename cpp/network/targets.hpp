@@ -31,6 +31,8 @@ public:
         return counting_.empty() || counting_[static_cast<std::size_t>(sequence)] != 0;
     }
     [[nodiscard]] bool all_count() const { return counting_.empty(); }
+    // The end of the steps of a sequence, of those in [begin, end), that count; begin if none does. Only per_step.
+    [[nodiscard]] std::int64_t end_of_counting(std::int64_t sequence, std::int64_t begin, std::int64_t end) const;
 
     // The row of the targets that belongs to a step (without per_step: to the sequence).
     [[nodiscard]] std::int64_t row_of(std::int64_t sequence, std::int64_t position) const {

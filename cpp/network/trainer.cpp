@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "batch_worker.hpp"
+#include "carried_batch.hpp"
 #include "grulearn/errors.hpp"
 #include "grulearn/training.hpp"
 #include "targets.hpp"
@@ -14,9 +15,50 @@ namespace grulearn {
 
 namespace {
 
-std::span<const std::int64_t> part(std::span<const std::int64_t> order, std::int64_t begin, std::int64_t size) {
-    const auto from = static_cast<std::size_t>(begin);
-    return order.subspan(from, std::min(static_cast<std::size_t>(size), order.size() - from));
+// Thrown and caught in here, where nothing is half done.
+struct OutOfTime {};
+
+// Asks whether to stop, at least every 20 ms, and looks at the time.
+class Poller {
+public:
+    Poller(bool (*poll)(), double seconds)
+        : poll_(poll), limited_(std::isfinite(seconds)), seconds_(limited_ ? std::max(seconds, 0.0) : 0.0) {}
+
+    // made: whether there was a step already.
+    void operator()(bool made) {
+        if (poll_ == nullptr && !limited_) return;
+        const Clock::time_point now = Clock::now();
+        if (limited_ && made && std::chrono::duration<double>(now - begin_).count() >= seconds_) throw OutOfTime();
+        if (poll_ == nullptr || now < next_) return;
+        if (poll_()) throw Interrupted();
+        next_ = Clock::now() + kEvery;
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    static constexpr std::chrono::milliseconds kEvery{20};
+    bool (*poll_)();
+    bool limited_;
+    double seconds_;
+    Clock::time_point begin_ = Clock::now();
+    Clock::time_point next_ = begin_ + kEvery;
+};
+
+void check_bptt(const NetworkConfig& config, std::int64_t bptt) {
+    if (bptt < 0) {
+        throw InvalidArgument("bptt must be at least 1, or 0 for whole sequences, got " + std::to_string(bptt));
+    }
+    if (bptt == 0) return;
+    if (config.bidirectional) {
+        throw InvalidArgument(
+            "bptt needs bidirectional=False: the reverse direction begins at the end of a sequence, "
+            "so that its states cannot be carried from one segment to the next");
+    }
+    if (!config.per_step && config.pool != Pool::last) {
+        throw InvalidArgument(
+            "bptt needs pool 'last', or a target for each step: another pooling reads the states of "
+            "all segments at once");
+    }
 }
 
 }  // namespace
@@ -28,6 +70,7 @@ Trainer<Real>::Trainer(Network<Real>& network, const SequencesView<Real>& sequen
       sequences_(sequences),
       batch_size_(std::min(config.batch_size, std::max<std::int64_t>(sequences.size(), 1))),
       n_jobs_(config.n_jobs),
+      bptt_(config.bptt),
       optimizer_(config.optimizer),
       starts_(sequences.starts.begin(), sequences.starts.end()),
       lengths_(sequences.lengths.begin(), sequences.lengths.end()),
@@ -39,6 +82,8 @@ Trainer<Real>::Trainer(Network<Real>& network, const SequencesView<Real>& sequen
     if (network.config().output_size == 0) {
         throw InvalidArgument("training needs a head: the network's output_size is 0");
     }
+    check_bptt(network.config(), bptt_);
+    if (bptt_ > 0) carried_ = std::make_unique<CarriedBatch<Real>>(network, config.n_jobs);
     if (config.batch_size < 1) {
         throw InvalidArgument("batch_size must be at least 1, got " + std::to_string(config.batch_size));
     }
@@ -62,23 +107,65 @@ std::int64_t Trainer<Real>::batches(std::span<const std::int64_t> order) const {
 }
 
 template <class Real>
-void Trainer<Real>::run_epoch(std::span<const std::int64_t> order, double learning_rate, std::span<double> losses,
-                              std::span<double> weights, bool (*poll)()) {
-    using Clock = std::chrono::steady_clock;
-    constexpr std::chrono::milliseconds kPollEvery{20};
+std::span<const std::int64_t> Trainer<Real>::batch_of(std::span<const std::int64_t> order, std::int64_t b) const {
     const std::span<const std::int64_t> all = order.empty() ? std::span<const std::int64_t>(identity_) : order;
-    auto next_poll = Clock::now() + kPollEvery;
-    for (std::int64_t b = 0; b < batches(order); ++b) {
-        const LossSum sum = accumulate_scaled(part(all, b * batch_size_, batch_size_));
-        const bool counts = sum.weight > 0.0;
-        losses[static_cast<std::size_t>(b)] = counts ? sum.loss / sum.weight : 0.0;
-        if (!weights.empty()) weights[static_cast<std::size_t>(b)] = sum.weight * targets_->scale();
-        if (counts) apply_scaled(learning_rate, sum.weight, gradients_.data());
-        if (poll != nullptr && Clock::now() >= next_poll) {
-            if (poll()) throw Interrupted();
-            next_poll = Clock::now() + kPollEvery;
+    const auto from = static_cast<std::size_t>(b * batch_size_);
+    return all.subspan(from, std::min(static_cast<std::size_t>(batch_size_), all.size() - from));
+}
+
+template <class Real>
+std::int64_t Trainer<Real>::segments_of(std::span<const std::int64_t> batch) const {
+    if (bptt_ == 0) return 1;
+    std::int64_t longest = 0;
+    for (const std::int64_t i : batch) {
+        if (i < 0 || i >= sequences_.size()) {
+            throw InvalidArgument("sequence " + std::to_string(i) + " asked for, but there are " +
+                                  std::to_string(sequences_.size()));
         }
+        longest = std::max(longest, lengths_[static_cast<std::size_t>(i)]);
     }
+    return longest == 0 ? 1 : (longest - 1) / bptt_ + 1;
+}
+
+template <class Real>
+std::int64_t Trainer<Real>::updates(std::span<const std::int64_t> order) const {
+    const std::int64_t count = batches(order);
+    if (bptt_ == 0 || !network_.config().per_step) return count;
+    std::int64_t sum = 0;
+    for (std::int64_t b = 0; b < count; ++b) sum += segments_of(batch_of(order, b));
+    return sum;
+}
+
+template <class Real>
+std::size_t Trainer<Real>::run_epoch(std::span<const std::int64_t> order, double learning_rate,
+                                     std::span<double> losses, std::span<double> weights, bool (*poll)(),
+                                     double seconds) {
+    Poller poller(poll, seconds);
+    std::fill(losses.begin(), losses.end(), 0.0);
+    std::fill(weights.begin(), weights.end(), 0.0);
+    std::size_t update = 0;
+    const auto look = [&] { poller(update > 0); };
+    const auto make_step = [&](const LossSum& sum) {
+        if (sum.weight > 0.0) {
+            losses[update] = sum.loss / sum.weight;
+            if (!weights.empty()) weights[update] = sum.weight * targets_->scale();
+            apply_scaled(learning_rate, sum.weight, gradients_.data());
+        }
+        ++update;
+        look();
+    };
+    std::size_t first = 0;  // update of the batch
+    try {
+        for (std::int64_t b = 0; b < batches(order); ++b) {
+            const std::span<const std::int64_t> batch = batch_of(order, b);
+            update = first;
+            accumulate_scaled(batch, make_step, look);
+            first += network_.config().per_step ? static_cast<std::size_t>(segments_of(batch)) : 1;
+        }
+    } catch (const OutOfTime&) {
+        return update;
+    }
+    return first;
 }
 
 // Sequences that count nothing are left out before anything is computed: whatever they hold cannot matter.
@@ -94,19 +181,69 @@ std::span<const std::int64_t> Trainer<Real>::that_count(std::span<const std::int
 }
 
 template <class Real>
-LossSum Trainer<Real>::accumulate_scaled(std::span<const std::int64_t> batch) {
+template <class AfterSegment, class Poll>
+void Trainer<Real>::accumulate_scaled(std::span<const std::int64_t> batch, const AfterSegment& after_segment,
+                                      Poll& poll) {
     const FlushDenormals flush;
     const std::span<const std::int64_t> counting = that_count(batch);
-    if (counting.empty()) return {};
+    if (counting.empty()) return after_segment(LossSum{});
+    if (segments_of(counting) > 1) return run_segments(counting, after_segment, poll);
     worker_->plan(sequences_, counting);
     const bool same_again = batch.data() == identity_.data() && batch.size() == identity_.size();
     if (same_again) worker_->keep_plan(counting.data());
-    return worker_->run(sequences_, *targets_, counting, gradients_.data());
+    after_segment(worker_->run(sequences_, *targets_, counting, gradients_.data()));
+}
+
+template <class Real>
+template <class AfterSegment, class Poll>
+void Trainer<Real>::run_segments(std::span<const std::int64_t> batch, const AfterSegment& after_segment, Poll& poll) {
+    carried_->begin(sequences_, batch);
+    const auto accumulate_segment = [&] {
+        worker_->plan(carried_->segment());
+        return worker_->run(sequences_, *targets_, batch, gradients_.data(), carried_->states());
+    };
+    if (!network_.config().per_step) {
+        while (carried_->next_before_ends(bptt_)) {
+            carried_->pass();
+            poll();
+        }
+        carried_->ends(bptt_);
+        return after_segment(accumulate_segment());
+    }
+    std::int64_t end = 0;  // of the steps that count
+    for (const std::int64_t i : batch) {
+        end = std::max(end, targets_->end_of_counting(i, 0, lengths_[static_cast<std::size_t>(i)]));
+    }
+    while (carried_->next(bptt_, end)) {
+        if (segment_counts(batch)) {
+            after_segment(accumulate_segment());
+        } else {
+            carried_->pass();
+            after_segment(LossSum{});
+        }
+    }
+}
+
+template <class Real>
+bool Trainer<Real>::segment_counts(std::span<const std::int64_t> batch) const {
+    const BatchPlan& segment = carried_->segment();
+    for (std::size_t row = 0; row < segment.length.size(); ++row) {
+        const std::int64_t i = batch[static_cast<std::size_t>(segment.sequence[row])];
+        const std::int64_t begin = segment.first_step;
+        if (targets_->end_of_counting(i, begin, begin + segment.length[row]) > begin) return true;
+    }
+    return false;
 }
 
 template <class Real>
 LossSum Trainer<Real>::accumulate(std::span<const std::int64_t> batch) {
-    const LossSum sum = accumulate_scaled(batch);
+    LossSum sum;
+    const auto add = [&](const LossSum& segment) {
+        sum.loss += segment.loss;
+        sum.weight += segment.weight;
+    };
+    const auto never = [] {};
+    accumulate_scaled(batch, add, never);
     return {sum.loss * targets_->scale(), sum.weight * targets_->scale()};
 }
 

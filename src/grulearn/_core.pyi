@@ -125,30 +125,31 @@ class Stream:
     """
     Streams of a network with a head, each advanced step by step.
 
-    mean and scale (F,) are those of the features, target_mean and target_scale (K,) as in `decode`. The
-    network's parameters must not change.
+    mean, scale and fill (F,) are those of the features, missing and gap_time say what is made of them;
+    target_mean and target_scale (K,) as in `decode`. The network's parameters must not change.
     """
 
-    def __init__(self, network: Network, n_streams: int, *, mean: Sequence[float], scale: Sequence[float], loss: str, quantiles: Sequence[float] = [], target_mean: Sequence[float] = [], target_scale: Sequence[float] = [], n_jobs: int = 1) -> None: ...
+    def __init__(self, network: Network, n_streams: int, *, mean: Sequence[float], scale: Sequence[float], fill: Sequence[float], missing: str = 'error', gap_time: str = 'none', loss: str, quantiles: Sequence[float] = [], target_mean: Sequence[float] = [], target_scale: Sequence[float] = [], n_jobs: int = 1) -> None: ...
 
-    def step(self, x: object | None, streams: object | None, out: object | None) -> object:
+    def step(self, x: object | None, streams: object | None, out: object | None, codes: object | None = None, times: object | None = None) -> object:
         """
         One step: x (F,) for the only stream or the one with number `streams`, or (n, F) for all or those whose
-        different numbers `streams` (n,) has. Returns a prediction for each target; float64, (n, K), (K,), (n,) or a float.
+        different numbers `streams` (n,) has. codes, int32 (C,) or (n, C), of the network's tables. times, if gap_time
+        is "given", int64 or float64, () or (n,). Returns a prediction for each target; float64, (n, K), (K,), (n,) or a float.
         None, and nothing has changed, if an array needs converting or something is wrong.
         """
 
-    def step_values(self, x: object | None, streams: object | None, out: object | None) -> object:
+    def step_values(self, x: object | None, streams: object | None, out: object | None, codes: object | None = None, times: object | None = None) -> object:
         """
         `step` that returns everything that was decoded: (n, O), (O,), (n,) or a float.
         """
 
-    def step_probabilities(self, x: object | None, streams: object | None, out: object | None) -> object:
+    def step_probabilities(self, x: object | None, streams: object | None, out: object | None, codes: object | None = None, times: object | None = None) -> object:
         """
         `step` that returns the probability of each class, (n, C) or (C,): of a single output p, 1 - p and p.
         """
 
-    def step_decisions(self, x: object | None, streams: object | None, out: object | None) -> object:
+    def step_decisions(self, x: object | None, streams: object | None, out: object | None, codes: object | None = None, times: object | None = None) -> object:
         """
         `step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where an
         output is positive, else 0: (n, K), (K,), (n,) or an int.
@@ -156,6 +157,11 @@ class Stream:
 
     def reset(self, streams: Sequence[int] | None = None) -> None:
         """Puts streams (None: all) back to their beginning."""
+
+    def set_clock(self, integers: bool, unit: float) -> None:
+        """
+        Says what times are from now on, int64 or float64, and how many of them make a gap of 1.
+        """
 
     def state(self) -> dict[str, Any]:
         """Copies of the arrays that are carried from one step to the next."""
@@ -166,26 +172,27 @@ class Stream:
 class Stream64:
     """`Stream` of a network in float64."""
 
-    def __init__(self, network: Network64, n_streams: int, *, mean: Sequence[float], scale: Sequence[float], loss: str, quantiles: Sequence[float] = [], target_mean: Sequence[float] = [], target_scale: Sequence[float] = [], n_jobs: int = 1) -> None: ...
+    def __init__(self, network: Network64, n_streams: int, *, mean: Sequence[float], scale: Sequence[float], fill: Sequence[float], missing: str = 'error', gap_time: str = 'none', loss: str, quantiles: Sequence[float] = [], target_mean: Sequence[float] = [], target_scale: Sequence[float] = [], n_jobs: int = 1) -> None: ...
 
-    def step(self, x: object | None, streams: object | None, out: object | None) -> object:
+    def step(self, x: object | None, streams: object | None, out: object | None, codes: object | None = None, times: object | None = None) -> object:
         """
         One step: x (F,) for the only stream or the one with number `streams`, or (n, F) for all or those whose
-        different numbers `streams` (n,) has. Returns a prediction for each target; float64, (n, K), (K,), (n,) or a float.
+        different numbers `streams` (n,) has. codes, int32 (C,) or (n, C), of the network's tables. times, if gap_time
+        is "given", int64 or float64, () or (n,). Returns a prediction for each target; float64, (n, K), (K,), (n,) or a float.
         None, and nothing has changed, if an array needs converting or something is wrong.
         """
 
-    def step_values(self, x: object | None, streams: object | None, out: object | None) -> object:
+    def step_values(self, x: object | None, streams: object | None, out: object | None, codes: object | None = None, times: object | None = None) -> object:
         """
         `step` that returns everything that was decoded: (n, O), (O,), (n,) or a float.
         """
 
-    def step_probabilities(self, x: object | None, streams: object | None, out: object | None) -> object:
+    def step_probabilities(self, x: object | None, streams: object | None, out: object | None, codes: object | None = None, times: object | None = None) -> object:
         """
         `step` that returns the probability of each class, (n, C) or (C,): of a single output p, 1 - p and p.
         """
 
-    def step_decisions(self, x: object | None, streams: object | None, out: object | None) -> object:
+    def step_decisions(self, x: object | None, streams: object | None, out: object | None, codes: object | None = None, times: object | None = None) -> object:
         """
         `step` that returns the likeliest class, int64 (n,) or an int, or for binary_cross_entropy 1 where an
         output is positive, else 0: (n, K), (K,), (n,) or an int.
@@ -193,6 +200,11 @@ class Stream64:
 
     def reset(self, streams: Sequence[int] | None = None) -> None:
         """Puts streams (None: all) back to their beginning."""
+
+    def set_clock(self, integers: bool, unit: float) -> None:
+        """
+        Says what times are from now on, int64 or float64, and how many of them make a gap of 1.
+        """
 
     def state(self) -> dict[str, Any]:
         """Copies of the arrays that are carried from one step to the next."""
@@ -253,20 +265,24 @@ class Trainer:
     cross_entropy targets are int64 class numbers (N,) or (M,), where -1 does not count with
     target="sequence". sample_weight (N,), step_weight (M,). weight_decay is decoupled and leaves biases
     and the input's weights alone; clip_norm bounds the global norm of the gradient, 0: no bound.
+    bptt: gradients pass through so many steps at most, 0: all; longer sequences are taken in segments, with
+    the state carried from each to the next.
     """
 
-    def __init__(self, network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> None: ...
+    def __init__(self, network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None, bptt: int = 0) -> None: ...
 
-    def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
+    def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float, seconds: float = float('inf')) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
-        One step for every batch of `order` (None: the sequences as they stand). Returns the mean loss of each
-        batch before its step; 0 where nothing counts. Ctrl-C raises KeyboardInterrupt between two batches.
+        One step for every batch of `order` (None: the sequences as they stand), with bptt and
+        target="sequence" for every segment of its batches. Returns the mean loss before each step; 0 where
+        nothing counts. After so many seconds no step but the first begins, and those that were made are
+        returned. Ctrl-C raises KeyboardInterrupt between two batches or segments.
         """
 
     @property
     def batch_weights(self) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
-        The weights that the losses of the latest run_epoch are means over, (n_batches,).
+        The weights that the losses of the latest run_epoch are means over, (n_updates,).
         """
 
     def accumulate(self, batch: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[float, float]:
@@ -296,18 +312,20 @@ class Trainer:
 class Trainer64:
     """`Trainer` in float64."""
 
-    def __init__(self, network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None) -> None: ...
+    def __init__(self, network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None, bptt: int = 0) -> None: ...
 
-    def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
+    def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float, seconds: float = float('inf')) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
-        One step for every batch of `order` (None: the sequences as they stand). Returns the mean loss of each
-        batch before its step; 0 where nothing counts. Ctrl-C raises KeyboardInterrupt between two batches.
+        One step for every batch of `order` (None: the sequences as they stand), with bptt and
+        target="sequence" for every segment of its batches. Returns the mean loss before each step; 0 where
+        nothing counts. After so many seconds no step but the first begins, and those that were made are
+        returned. Ctrl-C raises KeyboardInterrupt between two batches or segments.
         """
 
     @property
     def batch_weights(self) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
-        The weights that the losses of the latest run_epoch are means over, (n_batches,).
+        The weights that the losses of the latest run_epoch are means over, (n_updates,).
         """
 
     def accumulate(self, batch: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[float, float]:

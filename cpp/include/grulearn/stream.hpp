@@ -1,33 +1,32 @@
 // Sequences whose steps arrive one at a time: what a prediction on all steps so far would give, for the work of one.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
-#include <span>
-#include <string>
-#include <variant>
 #include <vector>
 
 #include "grulearn/decoding.hpp"
 #include "grulearn/network.hpp"
+#include "grulearn/step_encoding.hpp"
 
 namespace grulearn {
 
 struct StreamConfig {
     std::int64_t n_streams = 1;
-    std::vector<double> mean, scale;  // of the features: the network reads (x - mean) / scale, formed in float64
+    StepEncoding encoding;
     LossConfig loss;
     std::vector<double> target_mean, target_scale;  // as in DecodingConfig
     int n_jobs = 1;
 };
 
-// A part of what a stream carries from one step to the next: an array in C order, of which `shape` says the size.
-template <class Real>
-struct StreamArray {
-    std::string name;
-    std::variant<Real*, std::int64_t*> data;
-    std::vector<std::int64_t> shape;
+// What one step brings: features of n streams, and what else the network needs.
+struct StepData {
+    std::int64_t n = 0;
+    const std::int64_t* streams = nullptr;  // (n) different ones; null: the first n
+    const float* single = nullptr;          // (n, F) of either precision, the other null
+    const double* dbl = nullptr;
+    const std::int32_t* codes = nullptr;  // (n, C) of the network's tables, each within its own
+    const TimeBits* times = nullptr;      // (n) for GapTime::given
 };
 
 template <class Real>
@@ -45,13 +44,16 @@ public:
     Stream& operator=(const Stream&) = delete;
 
     [[nodiscard]] std::int64_t size() const { return n_streams_; }
-    [[nodiscard]] std::int64_t features() const { return network_.config().input_size; }
+    [[nodiscard]] const Network<Real>& network() const { return network_; }
+    [[nodiscard]] const StepEncoding& encoding() const;
     [[nodiscard]] const Decoding& decoding() const { return decoding_; }
 
-    // One step of n streams: x (n, F) of float or double; streams (n): different ones, null: the first n. False, and
-    // nothing has changed, if a feature or what it is scaled to is not finite. Allocates nothing.
-    template <class Given>
-    [[nodiscard]] bool step(const Given* x, const std::int64_t* streams, std::int64_t n);
+    // What the times of GapTime::given are, and how many ticks make a gap of 1.
+    void set_clock(bool integers, double unit);
+
+    // False, and nothing has changed, if a feature or what is made of it is not finite, or a time is before that of the
+    // stream's step before. Allocates nothing.
+    [[nodiscard]] bool step(const StepData& data);
 
     // What the latest step gave, (n, O): the head's outputs, and what they stand for.
     [[nodiscard]] const Real* outputs() const { return outputs_.data(); }
@@ -64,14 +66,14 @@ public:
     void reset(std::int64_t stream);
 
     // Everything that is carried, to be read and to be set.
-    [[nodiscard]] std::vector<StreamArray<Real>> state();
+    [[nodiscard]] std::vector<CarriedArray> state();
 
 private:
     static constexpr std::int64_t kLong = 1'000'000;  // multiply-adds: some 30 us
 
-    // Rows [begin, end) of a step, whose inputs are encoded.
-    void advance(const std::int64_t* streams, std::int64_t begin, std::int64_t end);
-    void advance_states(const std::int64_t* streams, std::int64_t begin, std::int64_t end);
+    // Rows [begin, end) of a step, which are encoded.
+    void advance(const StepData& data, std::int64_t begin, std::int64_t end);
+    void advance_states(const StepData& data, std::int64_t begin, std::int64_t end);
     // What the head reads of a stream: its last state, or that pooled with those before.
     const Real* pooled(std::int64_t stream, Real* vector);
     [[nodiscard]] Real* state_of(std::int64_t layer, std::int64_t stream) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -65,10 +66,17 @@ struct TrainerConfig {
     int n_jobs = 1;
     std::int64_t checkpoint_steps = 0;  // as for Tape
     OptimizerConfig optimizer;
+    // Gradients pass through so many steps at most; 0: through whole sequences. A batch whose sequences are longer is
+    // taken in segments of so many steps, each from the states that the one before left. Per_step every segment makes a
+    // step; otherwise only the last steps of each sequence have a gradient, and the batch makes one step. Only for
+    // networks in one direction whose head reads the last state or all states.
+    std::int64_t bptt = 0;
 };
 
 template <class Real>
 class BatchWorker;
+template <class Real>
+class CarriedBatch;
 template <class Real>
 class Targets;
 
@@ -84,15 +92,18 @@ public:
     Trainer(const Trainer&) = delete;
     Trainer& operator=(const Trainer&) = delete;
 
-    // One step for every batch of `order` (empty: all sequences as they stand); losses: the mean loss of each batch
-    // before its step, batches(order) of them; weights (or empty): what they are means over. A batch in which nothing
-    // counts makes no step, and has loss 0 and weight 0. poll, if given, is asked between batches at least every 20 ms
-    // whether to stop; then Interrupted is thrown.
-    void run_epoch(std::span<const std::int64_t> order, double learning_rate, std::span<double> losses,
-                   std::span<double> weights = {}, bool (*poll)() = nullptr);
-    [[nodiscard]] std::int64_t batches(std::span<const std::int64_t> order) const;
+    // One step for every batch of `order` (empty: all sequences as they stand), or with bptt for its segments; losses:
+    // the mean loss of each before its step, updates(order) of them; weights (or empty): what they are means over. A
+    // batch or segment in which nothing counts makes no step, and has loss 0 and weight 0. poll, if given, is asked
+    // between them at least every 20 ms whether to stop; then Interrupted is thrown. No step but the first begins
+    // after so many seconds. Returns how many of the losses were measured.
+    std::size_t run_epoch(std::span<const std::int64_t> order, double learning_rate, std::span<double> losses,
+                          std::span<double> weights = {}, bool (*poll)() = nullptr,
+                          double seconds = std::numeric_limits<double>::infinity());
+    // Throws InvalidArgument for a sequence that is not there.
+    [[nodiscard]] std::int64_t updates(std::span<const std::int64_t> order) const;
 
-    // The same taken apart. Adds the gradient of the weighted sum of a batch's losses.
+    // The same taken apart. Adds the gradient of the weighted sum of a batch's losses, with bptt of all its segments.
     LossSum accumulate(std::span<const std::int64_t> batch);
     // What was accumulated, (canonical_size,).
     void gradients(Real* canonical) const;
@@ -107,16 +118,26 @@ public:
     void set_optimizer_state(const Real* first_moment, const Real* second_moment, std::int64_t steps);
 
 private:
-    // In units of targets_.scale(): equal weights then give the bits of none.
-    LossSum accumulate_scaled(std::span<const std::int64_t> batch);
+    // The part of an order, or of all sequences, that is batch b.
+    [[nodiscard]] std::span<const std::int64_t> batch_of(std::span<const std::int64_t> order, std::int64_t b) const;
+    [[nodiscard]] std::int64_t batches(std::span<const std::int64_t> order) const;
+    [[nodiscard]] std::int64_t segments_of(std::span<const std::int64_t> batch) const;
+    // In units of targets_.scale(): equal weights then give the bits of none. Calls after_segment(sum) when gradients
+    // were accumulated of what makes a step, and poll() wherever it may stop.
+    template <class AfterSegment, class Poll>
+    void accumulate_scaled(std::span<const std::int64_t> batch, const AfterSegment& after_segment, Poll& poll);
+    template <class AfterSegment, class Poll>
+    void run_segments(std::span<const std::int64_t> batch, const AfterSegment& after_segment, Poll& poll);
     void apply_scaled(double learning_rate, double weight, Real* gradients);
     [[nodiscard]] std::span<const std::int64_t> that_count(std::span<const std::int64_t> batch);
+    [[nodiscard]] bool segment_counts(std::span<const std::int64_t> batch) const;
     [[nodiscard]] double sum_of_squares(const Real* values) const;
 
     Network<Real>& network_;
     SequencesView<Real> sequences_;
     std::int64_t batch_size_;
     int n_jobs_;
+    std::int64_t bptt_;
     OptimizerConfig optimizer_;
     std::int64_t steps_ = 0;
     Buffer<Real> gradients_, first_moment_, second_moment_;
@@ -124,6 +145,7 @@ private:
     std::vector<std::int64_t> identity_, identity_that_counts_, batch_that_counts_;
     std::unique_ptr<Targets<Real>> targets_;
     std::unique_ptr<BatchWorker<Real>> worker_;
+    std::unique_ptr<CarriedBatch<Real>> carried_;  // with bptt
 };
 
 }  // namespace grulearn

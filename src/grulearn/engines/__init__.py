@@ -8,12 +8,12 @@ from grulearn.engines.protocol import (
     ClassArray,
     Engine,
     EngineFactory,
-    EngineStream,
     FloatArray,
     OptimizerOptions,
     SequenceData,
     Trainer,
 )
+from grulearn.engines.streams import EngineStream, StepEncoding
 
 __all__ = [
     "ClassArray",
@@ -23,6 +23,7 @@ __all__ = [
     "FloatArray",
     "OptimizerOptions",
     "SequenceData",
+    "StepEncoding",
     "Trainer",
     "get_engine",
 ]

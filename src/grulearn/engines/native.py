@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from grulearn import _core
 from grulearn.engines.protocol import (
     ClassArray,
-    EngineStream,
     FloatArray,
     OptimizerOptions,
     SequenceData,
     Trainer,
 )
+from grulearn.engines.streams import EngineStream, StepEncoding
 from grulearn.precision import core_classes
 from grulearn.spec import NetworkSpec
 
@@ -91,8 +91,7 @@ class NativeEngine:
     def stream(
         self,
         n_streams: int,
-        mean: NDArray[np.float64],
-        scale: NDArray[np.float64],
+        encoding: StepEncoding,
         *,
         target_mean: NDArray[np.float64] | None = None,
         target_scale: NDArray[np.float64] | None = None,
@@ -103,8 +102,11 @@ class NativeEngine:
         return core_classes(self._spec.dtype).stream(
             self._network,
             n_streams,
-            mean=mean.tolist(),
-            scale=scale.tolist(),
+            mean=encoding.mean.tolist(),
+            scale=encoding.scale.tolist(),
+            fill=encoding.fill.tolist(),
+            missing=encoding.missing,
+            gap_time={None: "none", "steps": "steps"}.get(encoding.gap_kind, "given"),
             loss=head.loss,
             quantiles=head.quantiles or (),
             target_mean=() if target_mean is None else target_mean.tolist(),
@@ -142,6 +144,7 @@ class NativeEngine:
             clip_norm=0.0 if options.clip_norm is None else options.clip_norm,
             checkpoint_steps=0 if options.checkpoint_steps is None else options.checkpoint_steps,
             codes=self._codes(data),
+            bptt=0 if options.bptt is None else options.bptt,
         )
 
     # The core's objects cannot be pickled; the specification and the weights say everything.

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grulearn.engines.streams import EngineStream, StepEncoding
 from grulearn.spec import NetworkSpec
 
 __all__ = [
     "ClassArray",
     "Engine",
     "EngineFactory",
-    "EngineStream",
     "FloatArray",
     "OptimizerOptions",
     "SequenceData",
@@ -67,6 +67,14 @@ class OptimizerOptions:
     checkpoint_steps : int or None, default=None
         Keep the gates of at most this many steps for the backward pass, and recompute the others there;
         None keeps all. It changes memory and time, and no bit of the results.
+    bptt : int or None, default=None
+        Truncated backpropagation through time: gradients pass through at most this many steps, and only
+        those are kept. A batch with longer sequences is taken in segments of so many steps, one after
+        another, each from the states that the one before left. With ``target="sequence"`` every segment in
+        which something is labelled makes a step of the optimiser; with ``target="value"`` only the last
+        `bptt` steps of each sequence have a gradient, and a batch makes one step. None, or a number that no
+        sequence exceeds: gradients of whole sequences. For networks in one direction, with pooling "last" or
+        a target for each step.
     """
 
     batch_size: int
@@ -74,6 +82,7 @@ class OptimizerOptions:
     weight_decay: float = 0.0
     clip_norm: float | None = None
     checkpoint_steps: int | None = None
+    bptt: int | None = None
 
 
 class Trainer(Protocol):
@@ -84,7 +93,9 @@ class Trainer(Protocol):
     canonical order of :mod:`grulearn.formats.weights`.
     """
 
-    def run_epoch(self, order: NDArray[np.int64] | None, learning_rate: float) -> NDArray[np.float64]:
+    def run_epoch(
+        self, order: NDArray[np.int64] | None, learning_rate: float, seconds: float = math.inf
+    ) -> NDArray[np.float64]:
         """Train on every batch once.
 
         Parameters
@@ -92,22 +103,25 @@ class Trainer(Protocol):
         order : ndarray of int64, shape (M,), or None
             The sequences, in the order in which they fill the batches; None for 0, 1, ..., N - 1.
         learning_rate : float
+        seconds : float, default=inf
+            No update but the first begins after so long.
 
         Returns
         -------
-        ndarray of float64, shape (n_batches,)
+        ndarray of float64, shape (n_updates,)
             The mean loss of each batch before its update: the weighted mean over its sequences (or steps) and
-            targets. A batch in which nothing counts is passed over, and has loss 0.
+            targets. A batch in which nothing counts is passed over, and has loss 0. With `bptt` and
+            ``target="sequence"`` the same of each segment of a batch, as many as its longest sequence has.
 
         Raises
         ------
         KeyboardInterrupt
-            Between two batches; the network is usable.
+            Between two batches or segments; the network is usable.
         """
 
     @property
     def batch_weights(self) -> NDArray[np.float64]:
-        """The weights that the losses of the latest `run_epoch` are means over, shape (n_batches,).
+        """The weights that the losses of the latest `run_epoch` are means over, shape (n_updates,).
 
         The mean loss of the epoch is ``losses @ batch_weights / batch_weights.sum()``.
         """
@@ -150,65 +164,6 @@ class Trainer(Protocol):
         ------
         ValueError
             If a moment has another shape or is not finite, a second one is negative, or `n_steps` is.
-        """
-
-
-class EngineStream(Protocol):
-    """Sequences that a network reads step by step.
-
-    What it is given is checked, not converted: a step returns None, and nothing has changed, if an array is
-    not an aligned C-contiguous one of the right dtype and shape, a stream is not there or named twice, or a
-    feature, as it came or scaled, is not finite. Who calls it then converts, or says what is wrong.
-    """
-
-    def step(self, x: Any, streams: Any, out: Any) -> Any:
-        """Advance streams by a step, and predict.
-
-        Parameters
-        ----------
-        x : ndarray of float32 or float64, shape (F,) or (n, F)
-            Features before they are scaled: of one stream, or of several.
-        streams : None, int, or ndarray of int64, shape (n,)
-            Which: None for all, a number with `x` of shape (F,), or different numbers with (n, F).
-        out : None or ndarray of float64
-            Where to write; None makes a new array.
-
-        Returns
-        -------
-        float, or ndarray of float64, shape (K,), (n,) or (n, K)
-            The prediction for each target, decoded: a mean, or the quantile nearest to 1/2. A float for one
-            stream and one target.
-        """
-
-    def step_values(self, x: Any, streams: Any, out: Any) -> Any:
-        """Do what `step` does, and return all that was decoded: the O columns of :meth:`Engine.decode`."""
-
-    def step_probabilities(self, x: Any, streams: Any, out: Any) -> Any:
-        """Do what `step` does, and return the probability of each class, (C,) or (n, C).
-
-        A single output p, of "binary_cross_entropy", gives ``1 - p`` and ``p``.
-        """
-
-    def step_decisions(self, x: Any, streams: Any, out: Any) -> Any:
-        """Do what `step` does for probabilities, and return int64 class numbers.
-
-        The likeliest class of "cross_entropy"; for each target of "binary_cross_entropy" 1 where its
-        output is positive, else 0.
-        """
-
-    def reset(self, streams: Sequence[int] | None = None) -> None:
-        """Put streams, or all of them, back to before their first step."""
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Return copies of the arrays that are carried from one step to the next."""
-
-    def set_state(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Go on from arrays of the names, dtypes and shapes of `state`.
-
-        Raises
-        ------
-        ValueError
-            If one is missing or does not fit.
         """
 
 
@@ -274,8 +229,7 @@ class Engine(Protocol):
     def stream(
         self,
         n_streams: int,
-        mean: NDArray[np.float64],
-        scale: NDArray[np.float64],
+        encoding: StepEncoding,
         *,
         target_mean: NDArray[np.float64] | None = None,
         target_scale: NDArray[np.float64] | None = None,
@@ -284,14 +238,14 @@ class Engine(Protocol):
         """Return streams, each with a state of its own, all before their first step.
 
         After each step a stream gives what `predict` and `decode` give for the steps that it has had so far,
-        to the bit. The network must not change as long as they are used.
+        encoded, to the bit. The network must not change as long as they are used.
 
         Parameters
         ----------
         n_streams : int
             At least 1.
-        mean, scale : ndarray of float64, shape (F,)
-            The network reads ``(x - mean) / scale``, formed in float64.
+        encoding : StepEncoding
+            What is made of features before the network reads them.
         target_mean, target_scale : ndarray of float64, shape (K,), optional
             As `mean` and `scale` of `decode`.
         n_jobs : int, default=1
@@ -342,6 +296,7 @@ class Engine(Protocol):
         ------
         ValueError
             If a shape, a target or a weight does not fit; the message names the sequence and the step.
+            If `bptt` does not fit the network.
         """
 
 

@@ -34,7 +34,7 @@ from grulearn.estimators._parameters import GRUParameters
 from grulearn.estimators._reading import describe, fingerprint, warn_if_doubtful
 from grulearn.estimators._samples import Samples
 from grulearn.estimators._targets import Targets
-from grulearn.estimators._warnings import warn_of_constant_features
+from grulearn.estimators._warnings import warn
 from grulearn.estimators.conformal import LabelScores, ResidualScores
 from grulearn.estimators.persistence import save_estimator
 from grulearn.formats import parameter_shapes, unflatten
@@ -55,6 +55,7 @@ class BaseGRU(GRUParameters):
     sequence_lengths_: tuple[int, float, int]
     n_features_in_: int
     n_outputs_: int
+    target_names_: list[str] | None
     n_iter_: int
     loss_curve_: list[float]
     validation_scores_: list[float] | None
@@ -260,8 +261,8 @@ class BaseGRU(GRUParameters):
         self._encoding = InputEncoding.fit(
             view, standardize=bool(self.standardize), missing=self.missing, weights=weights
         )
-        if self.standardize:
-            warn_of_constant_features(self._encoding, view)
+        for remark in self._encoding.remarks(data.schema.features, data.schema.categorical):
+            warn(remark)
         self._target_scaling = self._fit_target_scaling(known, weights)
 
     def _start_engine(self, request: Request, rng: np.random.Generator) -> Engine:

@@ -26,6 +26,17 @@ def _indented(match: re.Match[str]) -> str:
 
 
 _SHARED = {
+    "n_streams": """
+n_streams : int, default=1
+    How many sequences advance side by side, each with a state of its own.
+""",
+    "stream_raises": """
+sklearn.exceptions.NotFittedError
+    If the estimator is not fitted.
+TypeError, ValueError
+    If `n_streams` is no integer of at least 1. If the network needs the end of a sequence, with
+    ``bidirectional=True`` or ``pooling="attention"``; or was fitted on sequences of one step.
+""",
     "network": """
 hidden_size : int, default=32
     Number of hidden units H of each layer and direction.

@@ -12,7 +12,7 @@ from grulearn.engines import Engine
 from grulearn.estimators._targets import Targets
 from grulearn.estimators.conformal import LabelScores, ResidualScores
 
-__all__ = ["intervals", "label_scores", "no_scores", "residual_scores"]
+__all__ = ["Ends", "intervals", "label_scores", "no_scores", "residual_scores"]
 
 Ends = tuple[NDArray[np.float64], NDArray[np.float64]]
 

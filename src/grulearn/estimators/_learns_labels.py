@@ -12,11 +12,12 @@ from grulearn.encoding import TargetScaling
 from grulearn.engines import Engine, FloatArray
 from grulearn.estimators._base import BaseGRU
 from grulearn.estimators._fitting import Request
+from grulearn.estimators._frames import target_labels
 from grulearn.estimators._inputs import Inputs
 from grulearn.estimators._intervals import label_scores
 from grulearn.estimators._labels import Labels, encode_labels, find_classes, read_labels, read_step_labels
 from grulearn.estimators._samples import Samples
-from grulearn.estimators._targets import Targets
+from grulearn.estimators._targets import Targets, target_names
 from grulearn.estimators.conformal import LabelScores
 from grulearn.spec import HeadSpec
 
@@ -34,6 +35,14 @@ class LearnsLabels(BaseGRU):
     def _probabilities(self, engine: Engine, outputs: NDArray[Any]) -> NDArray[np.float64]:
         values = engine.decode(outputs)
         return np.column_stack([1.0 - values, values]) if self._is_binary() else values
+
+    def _columns(self, outputs: FloatArray) -> dict[str, NDArray[Any]]:
+        """Return labels and probabilities by the names of a dataframe's columns."""
+        probabilities = self._probabilities(self._engine, outputs)
+        labels = self._labels_of(outputs).reshape(len(outputs), -1)
+        columns = dict(zip(target_labels(self.target_names_, labels.shape[1]), labels.T, strict=True))
+        classes = self.target_names_ if self._multilabel and self.target_names_ else self.classes_.tolist()
+        return columns | {f"probability_{name}": probabilities[:, k] for k, name in enumerate(classes)}
 
     def _labels_of(self, outputs: NDArray[Any]) -> NDArray[Any]:
         if self._multilabel:
@@ -54,6 +63,7 @@ class LearnsLabels(BaseGRU):
             labels = read_labels(self, y, inputs.shape)
         if not request.continuing and what == "y":
             self._note_classes(labels, request)
+            self.target_names_ = target_names(y)
         if labels.multilabel != self._multilabel:
             raise ValueError(
                 f"{what} has {'several labels' if labels.multilabel else 'one label'} for each sample, but "
@@ -138,15 +148,18 @@ class LearnsLabels(BaseGRU):
             "classes": self.classes_.tolist(),
             "kind": _kind(self.classes_),
             "multilabel": self._multilabel,
+            "names": self.target_names_,
         }
 
     def _set_target_state(self, state: dict[str, Any]) -> None:
         self.classes_ = np.array(state["classes"], dtype=_DTYPES[state["kind"]])
         self._multilabel = bool(state["multilabel"])
+        self.target_names_ = state["names"]
 
 
-_DTYPES = {"str": object, "bool": np.bool_, "int": np.int64, "float": np.float64}
+# Strings may be in NumPy's own type or, as pandas gives them, Python objects.
+_DTYPES = {"str": np.str_, "object": object, "bool": np.bool_, "int": np.int64, "float": np.float64}
 
 
 def _kind(classes: NDArray[Any]) -> str:
-    return {"b": "bool", "i": "int", "u": "int", "f": "float"}.get(classes.dtype.kind, "str")
+    return {"b": "bool", "i": "int", "u": "int", "f": "float", "U": "str"}.get(classes.dtype.kind, "object")

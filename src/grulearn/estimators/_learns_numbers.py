@@ -12,8 +12,9 @@ from grulearn.engines import Engine, FloatArray
 from grulearn.equations import quantile_anchor
 from grulearn.estimators._base import BaseGRU
 from grulearn.estimators._fitting import Request
+from grulearn.estimators._frames import target_labels
 from grulearn.estimators._inputs import Inputs
-from grulearn.estimators._intervals import residual_scores
+from grulearn.estimators._intervals import Ends, intervals, no_scores, residual_scores
 from grulearn.estimators._targets import (
     Targets,
     read_step_targets,
@@ -34,20 +35,42 @@ class LearnsNumbers(BaseGRU):
     loss: str
     quantiles: Any
     delta: float
-    target_names_: list[str] | None
     _one_dimensional: bool
     _scores: ResidualScores | None
 
     def _decoded(self, X: Any) -> tuple[Inputs, NDArray[np.float64]]:
         """Return `X` as it was read, and all that the outputs stand for, shape (rows, K, per target)."""
         inputs, outputs = self._network_outputs(X)
+        return inputs, self._decoded_outputs(outputs)
+
+    def _decoded_outputs(self, outputs: FloatArray) -> NDArray[np.float64]:
         values = self._engine.decode(outputs, self._target_scaling.mean, self._target_scaling.scale)
-        return inputs, values.reshape(len(outputs), self.n_outputs_, -1)
+        return values.reshape(len(outputs), self.n_outputs_, -1)
 
     def _point(self) -> int:
         """Return which of the values of a target is the prediction."""
         quantiles = self._engine.spec.head.quantiles
         return 0 if quantiles is None else quantile_anchor(quantiles)
+
+    def _intervals(self, outputs: FloatArray, coverage: float) -> Ends:
+        if self._scores is None:
+            raise no_scores(type(self).__name__, "predict_interval")
+        return intervals(self._engine, outputs, self._scores, coverage, self._target_scaling)
+
+    def _columns(self, outputs: FloatArray, coverage: float | None) -> dict[str, NDArray[Any]]:
+        """Return all that there is to predict, by the names of a dataframe's columns."""
+        values, head = self._decoded_outputs(outputs), self._engine.spec.head
+        ends = None if coverage is None else self._intervals(outputs, coverage)
+        columns: dict[str, NDArray[Any]] = {}
+        for k, name in enumerate(target_labels(self.target_names_, self.n_outputs_)):
+            columns[name] = values[:, k, self._point()]
+            if head.loss == "gaussian":
+                columns[f"{name}_std"] = values[:, k, 1]
+            for q, level in enumerate(head.quantiles or ()):
+                columns[f"{name}_q{level:g}"] = values[:, k, q]
+            if ends is not None:
+                columns |= {f"{name}_lower": ends[0][:, k], f"{name}_upper": ends[1][:, k]}
+        return columns
 
     def _shaped(self, values: NDArray[np.float64], inputs: Inputs) -> Any:
         return self._in_shape(values[:, 0] if self._one_dimensional else values, inputs)

@@ -77,10 +77,11 @@ class Targets:
 def target_names(y: Any) -> list[str] | None:
     """Return the names of a dataframe's columns, or of a series; None unless all are strings."""
     if isinstance(y, Sequences):
-        return None if y.schema.features is None else list(y.schema.features)
+        names = [*(y.schema.features or ()), *(y.schema.categorical or ())]
+        return names if len(names) == y.n_features + y.n_categorical else None
     columns = getattr(y, "columns", None)
-    names = [getattr(y, "name", None)] if columns is None else list(columns)
-    return [str(name) for name in names] if all(isinstance(name, str) for name in names) else None
+    found = [getattr(y, "name", None)] if columns is None else list(columns)
+    return [str(name) for name in found] if all(isinstance(name, str) for name in found) else None
 
 
 def read_targets(estimator: Any, y: Any, X_shape: tuple[int | None, ...]) -> tuple[Targets, bool]:

@@ -13,12 +13,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from grulearn.estimators._docs import share_docs
 from grulearn.estimators._fitting import Request
+from grulearn.estimators._frames import prediction_frame
 from grulearn.estimators._inputs import read_inputs
 from grulearn.estimators._intervals import no_scores
 from grulearn.estimators._labels import read_step_labels
 from grulearn.estimators._learns_labels import LearnsLabels
 from grulearn.estimators._parameters import GRUParameters
+from grulearn.estimators._streams import stream_parts
 from grulearn.estimators._targets import Targets
+from grulearn.streaming import ClassifierStream
 
 __all__ = ["GRUClassifier"]
 
@@ -260,6 +263,40 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
         inputs, outputs = self._network_outputs(X)
         return self._in_shape(self._probabilities(self._engine, outputs), inputs)
 
+    def predict_frame(self, X: Any, *, backend: str = "pandas") -> Any:
+        """Predict labels and probabilities, as a dataframe with the ids and times of the sequences.
+
+        Parameters
+        ----------
+        {X}
+        backend : {"pandas", "polars", "pyarrow"}, default="pandas"
+            The dataframe's make.
+
+        Returns
+        -------
+        dataframe
+            A row for each sequence, or with ``target="sequence"`` for each step: the id and the time (of the
+            last step) if `X` has them; the label as "predicted", or "predicted_" and the name of the target;
+            and "probability_" with each class behind it.
+
+        Raises
+        ------
+        {predict_raises}
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRUClassifier, Sequences
+        >>> ids = [f"m{i}" for i in range(20)]
+        >>> X = Sequences(np.arange(40.0)[:, None], range(0, 40, 2), [2] * 20, ids=ids)
+        >>> model = GRUClassifier(4, max_iter=2, random_state=0).fit(X, ["low"] * 10 + ["high"] * 10)
+        >>> model.predict_frame(X).columns.tolist()
+        ['id', 'predicted', 'probability_high', 'probability_low']
+        """
+        inputs, outputs = self._network_outputs(X)
+        per_step = self._engine.spec.head.target == "sequence"
+        return prediction_frame(inputs.data, self._columns(outputs), per_step=per_step, backend=backend)
+
     def predict_log_proba(self, X: Any) -> Any:
         """Predict the logarithms of what `predict_proba` predicts.
 
@@ -348,6 +385,36 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
             raise no_scores(type(self).__name__, "predict_set")
         sets = self._scores.sets(self._probabilities(self._engine, outputs), coverage)
         return self._in_shape(sets, inputs)
+
+    def stream(self, n_streams: int = 1) -> ClassifierStream:
+        """Return streams, for sequences that arrive step by step.
+
+        Parameters
+        ----------
+        {n_streams}
+
+        Returns
+        -------
+        ClassifierStream
+            Its `step` and `step_proba` give what `predict` and `predict_proba` would for the steps so far, to
+            the bit.
+
+        Raises
+        ------
+        {stream_raises}
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRUClassifier
+        >>> X = np.random.default_rng(0).normal(size=(60, 8, 2))
+        >>> y = np.where(X[:, :, 0].sum(axis=1) > 0, "up", "down")
+        >>> stream = GRUClassifier(8, max_iter=3, random_state=0).fit(X, y).stream()
+        >>> label, probabilities = stream.step(X[0, 0]), stream.step_proba(X[0, 1])
+        >>> label in ("up", "down"), probabilities.shape, stream.n_steps
+        (True, (2,), array([2]))
+        """
+        return ClassifierStream(self.classes_, **stream_parts(self, n_streams), multilabel=self._multilabel)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy of the predictions.

@@ -14,13 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from grulearn.estimators._docs import share_docs
 from grulearn.estimators._fitting import Request
+from grulearn.estimators._frames import prediction_frame
 from grulearn.estimators._inputs import read_inputs
-from grulearn.estimators._intervals import intervals, no_scores
 from grulearn.estimators._learns_numbers import LearnsNumbers
 from grulearn.estimators._parameters import GRUParameters
+from grulearn.estimators._streams import stream_parts
 from grulearn.estimators._targets import (
     read_step_targets,
 )
+from grulearn.streaming import RegressorStream
 
 __all__ = ["GRURegressor"]
 
@@ -296,6 +298,43 @@ default="squared_error"
             )
         return self._shaped(values, inputs)
 
+    def predict_frame(self, X: Any, *, coverage: float | None = None, backend: str = "pandas") -> Any:
+        """Predict targets, as a dataframe with the ids and times of the sequences.
+
+        Parameters
+        ----------
+        {X}
+        coverage : float, default=None
+            Add the ends of `predict_interval`.
+        backend : {"pandas", "polars", "pyarrow"}, default="pandas"
+            The dataframe's make.
+
+        Returns
+        -------
+        dataframe
+            A row for each sequence, or with ``target="sequence"`` for each step: the id and the time (of the
+            last step) if `X` has them; the prediction as "predicted", or "predicted_" and the name of the
+            target; with "_std", "_q0.1" and so on, "_lower" and "_upper" behind it, what else there is.
+
+        Raises
+        ------
+        {predict_raises}
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRURegressor, Sequences
+        >>> ids = [f"m{i}" for i in range(20)]
+        >>> X = Sequences(np.arange(40.0)[:, None], range(0, 40, 2), [2] * 20, ids=ids)
+        >>> model = GRURegressor(4, max_iter=2, random_state=0).fit(X, np.arange(20.0))
+        >>> model.predict_frame(X).columns.tolist()
+        ['id', 'predicted']
+        """
+        inputs, outputs = self._network_outputs(X)
+        columns = self._columns(outputs, coverage)
+        per_step = self._engine.spec.head.target == "sequence"
+        return prediction_frame(inputs.data, columns, per_step=per_step, backend=backend)
+
     def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Any, Any]:
         """Predict intervals that cover new targets with a given probability.
 
@@ -342,10 +381,38 @@ default="squared_error"
         True
         """
         inputs, outputs = self._network_outputs(X)
-        if self._scores is None:
-            raise no_scores(type(self).__name__, "predict_interval")
-        lower, upper = intervals(self._engine, outputs, self._scores, coverage, self._target_scaling)
+        lower, upper = self._intervals(outputs, coverage)
         return self._shaped(lower, inputs), self._shaped(upper, inputs)
+
+    def stream(self, n_streams: int = 1) -> RegressorStream:
+        """Return streams, for sequences that arrive step by step.
+
+        Parameters
+        ----------
+        {n_streams}
+
+        Returns
+        -------
+        RegressorStream
+            Its `step` predicts what `predict` would for the steps so far, to the bit.
+
+        Raises
+        ------
+        {stream_raises}
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from grulearn import GRURegressor
+        >>> X = np.random.default_rng(0).normal(size=(50, 8, 2))
+        >>> model = GRURegressor(8, max_iter=3, random_state=0).fit(X, X.sum(axis=(1, 2)))
+        >>> stream = model.stream()
+        >>> for x_t in X[0]:
+        ...     prediction = stream.step(x_t)
+        >>> prediction == float(model.predict(X[:1])[0])
+        True
+        """
+        return RegressorStream(**stream_parts(self, n_streams), target_scaling=self._target_scaling)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the coefficient of determination R^2 of the predictions.

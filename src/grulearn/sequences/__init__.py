@@ -11,5 +11,6 @@ from __future__ import annotations
 from grulearn.sequences._reading import as_sequences
 from grulearn.sequences._schema import Schema
 from grulearn.sequences._sequences import Sequences
+from grulearn.sequences._values import is_missing
 
-__all__ = ["Schema", "Sequences", "as_sequences"]
+__all__ = ["Schema", "Sequences", "as_sequences", "is_missing"]

@@ -21,7 +21,7 @@ class ClassifierStream(Stream):
         The labels.
     multilabel : bool, default=False
         Whether each of the C labels is there or not, rather than one of them; C is at least 2.
-    engine, encoding, n_streams, **options
+    engine, encoding, columns, n_streams, **options
         As for :class:`Stream`.
     """
 
@@ -31,18 +31,22 @@ class ClassifierStream(Stream):
         super().__init__(*arguments, **options)
         self._classes, self._multilabel = classes, multilabel
 
-    def step(self, x_t: ArrayLike, streams: int | ArrayLike | None = None) -> Any:
+    def step(self, x_t: ArrayLike, streams: int | ArrayLike | None = None, *, time: Any = None) -> Any:
         """Advance streams by one step, and predict labels.
 
         Parameters
         ----------
         x_t : array-like, shape (F,) or (n, F), or mapping, Series or DataFrame
-            The features of this step, before any scaling: of one stream, or a row for each. A mapping or a
-            pandas Series of one stream, or a DataFrame with a row for each, has the features by name. With a
-            single feature its axis may be left out.
+            The features of this step as `fit` saw them, before any encoding: of one stream, or a row for
+            each. Where some are categorical, lists of numbers and strings; a token, or one for each stream,
+            if the model reads tokens. A mapping or a pandas Series of one stream, or a DataFrame with a row
+            for each, has the features by name. With a single feature its axis may be left out.
         streams : int, array-like of int, shape (n,), or mask of shape (n_streams,), default=None
             Which streams advance: one, with `x_t` of shape (F,), or several different ones, with (n, F).
             None means all, and the only one where there is one.
+        time : number, datetime or duration, or array-like of these, shape (n,), default=None
+            When it is, for ``missing="simple"`` and "decay" if `fit` had times: of all streams if they are
+            one, else of each. It never runs backwards. Without times steps are counted.
 
         Returns
         -------
@@ -54,11 +58,12 @@ class ClassifierStream(Stream):
         ------
         ValueError, TypeError
             If something does not fit or is not finite; the message names the stream and the feature. No
-            stream has advanced then.
+            stream has changed then.
         """
-        decisions = self._native.step_decisions(x_t, streams, None)
+        step = self._native.step_decisions
+        decisions = None if time is not None else step(x_t, streams, None)
         if decisions is None:
-            decisions = self._step_of_any(self._native.step_decisions, x_t, streams, None)
+            decisions = self._run(step, x_t, streams, None, time)
         return decisions if self._multilabel else self._classes[decisions]
 
     def step_proba(
@@ -66,12 +71,14 @@ class ClassifierStream(Stream):
         x_t: ArrayLike,
         streams: int | ArrayLike | None = None,
         out: NDArray[np.float64] | None = None,
+        *,
+        time: Any = None,
     ) -> NDArray[np.float64]:
         """Advance streams by one step, and predict probabilities.
 
         Parameters
         ----------
-        x_t, streams
+        x_t, streams, time
             As for `step`.
         out : ndarray of float64, shape as the result, default=None
             Where to write, C-contiguous. None makes a new array.
@@ -87,7 +94,7 @@ class ClassifierStream(Stream):
             As `step`, and if `out` does not fit.
         """
         step = self._native.step_probabilities
-        probabilities: NDArray[np.float64] | None = step(x_t, streams, out)
+        probabilities: NDArray[np.float64] | None = None if time is not None else step(x_t, streams, out)
         if probabilities is None:
-            probabilities = self._step_of_any(step, x_t, streams, out, len(self._classes))
+            probabilities = self._run(step, x_t, streams, out, time, len(self._classes))
         return probabilities

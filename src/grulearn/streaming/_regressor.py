@@ -23,7 +23,7 @@ class RegressorStream(Stream):
     >>> model = GRURegressor(4, max_iter=2, random_state=0).fit(X, X.sum((1, 2)))
     >>> stream = model.stream()
     >>> so_far = [stream.step(x_t) for x_t in X[0]]
-    >>> so_far[-1] == model.predict(X[:1])[0]
+    >>> so_far[-1] == float(model.predict(X[:1])[0])
     True
     >>> stream.n_steps
     array([6])
@@ -35,6 +35,7 @@ class RegressorStream(Stream):
         streams: int | ArrayLike | None = None,
         out: NDArray[np.float64] | None = None,
         *,
+        time: Any = None,
         return_std: bool = False,
     ) -> Any:
         """Advance streams by one step, and predict.
@@ -42,14 +43,18 @@ class RegressorStream(Stream):
         Parameters
         ----------
         x_t : array-like, shape (F,) or (n, F), or mapping, Series or DataFrame
-            The features of this step, before any scaling: of one stream, or a row for each. A mapping or a
-            pandas Series of one stream, or a DataFrame with a row for each, has the features by name. With a
-            single feature its axis may be left out.
+            The features of this step as `fit` saw them, before any encoding: of one stream, or a row for
+            each. Where some are categorical, lists of numbers and strings; a token, or one for each stream,
+            if the model reads tokens. A mapping or a pandas Series of one stream, or a DataFrame with a row
+            for each, has the features by name. With a single feature its axis may be left out.
         streams : int, array-like of int, shape (n,), or mask of shape (n_streams,), default=None
             Which streams advance: one, with `x_t` of shape (F,), or several different ones, with (n, F).
             None means all, and the only one where there is one.
         out : ndarray of float64, shape as the result, default=None
             Where to write, C-contiguous. None makes a new array.
+        time : number, datetime or duration, or array-like of these, shape (n,), default=None
+            When it is, for ``missing="simple"`` and "decay" if `fit` had times: of all streams if they are
+            one, else of each. It never runs backwards. Without times steps are counted.
         return_std : bool, default=False
             For ``loss="gaussian"``: return the standard deviation as well.
 
@@ -65,19 +70,21 @@ class RegressorStream(Stream):
         ------
         ValueError, TypeError
             If something does not fit or is not finite; the message names the stream and the feature. No
-            stream has advanced then.
+            stream has changed then.
         """
         if return_std:
-            return self._mean_and_std(x_t, streams, out)
-        y = self._native.step(x_t, streams, out)
-        return self._step_of_any(self._native.step, x_t, streams, out, self._n_targets) if y is None else y
+            return self._mean_and_std(x_t, streams, out, time)
+        y = None if time is not None else self._native.step(x_t, streams, out)
+        return self._run(self._native.step, x_t, streams, out, time, self._n_targets) if y is None else y
 
-    def step_quantiles(self, x_t: ArrayLike, streams: int | ArrayLike | None = None) -> NDArray[np.float64]:
+    def step_quantiles(
+        self, x_t: ArrayLike, streams: int | ArrayLike | None = None, *, time: Any = None
+    ) -> NDArray[np.float64]:
         """Advance streams by one step, and predict all quantiles; for ``loss="pinball"``.
 
         Parameters
         ----------
-        x_t, streams
+        x_t, streams, time
             As for `step`.
 
         Returns
@@ -96,7 +103,7 @@ class RegressorStream(Stream):
                 f"step_quantiles: the model was fitted with loss={head.loss!r}, which predicts no quantiles; "
                 "expected 'pinball'"
             )
-        values = self._values(x_t, streams)
+        values = self._values(x_t, streams, time)
         streams_axis = np.shape(values)[: np.ndim(values) - (head.n_outputs > 1)]
         targets_axis = () if head.n_targets == 1 else (head.n_targets,)
         return np.reshape(values, (*streams_axis, *targets_axis, len(head.quantiles)))
@@ -105,11 +112,12 @@ class RegressorStream(Stream):
     def _n_targets(self) -> int:
         return self._engine.spec.head.n_targets
 
-    def _values(self, x_t: Any, streams: Any) -> Any:
-        values = self._native.step_values(x_t, streams, None)
-        return self._step_of_any(self._native.step_values, x_t, streams, None) if values is None else values
+    def _values(self, x_t: Any, streams: Any, time: Any) -> Any:
+        step = self._native.step_values
+        values = None if time is not None else step(x_t, streams, None)
+        return self._run(step, x_t, streams, None, time) if values is None else values
 
-    def _mean_and_std(self, x_t: Any, streams: Any, out: Any) -> tuple[Any, Any]:
+    def _mean_and_std(self, x_t: Any, streams: Any, out: Any, time: Any) -> tuple[Any, Any]:
         head = self._engine.spec.head
         if head.loss != "gaussian":
             raise ValueError(
@@ -118,7 +126,7 @@ class RegressorStream(Stream):
             )
         if out is not None:
             raise ValueError("out: with return_std there are two results; leave it out")
-        values = self._values(x_t, streams)
+        values = self._values(x_t, streams, time)
         if head.n_targets > 1:
             return values[..., ::2], values[..., 1::2]
         return (values[:, 0], values[:, 1]) if values.ndim == 2 else (float(values[0]), float(values[1]))

@@ -10,28 +10,28 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["check_state"]
 
+_KINDS = {"i": "integers", "f": "real numbers", "M": "datetimes", "m": "durations"}
+
 
 def check_state(
-    given: Mapping[str, ArrayLike], current: Mapping[str, NDArray[Any]]
+    given: Mapping[str, ArrayLike], expected: Mapping[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
-    """Return `given` in the dtypes and shapes of `current`.
+    """Return `given` in the dtypes and shapes of `expected`, which has all names.
 
     Raises
     ------
     TypeError, ValueError
         If an array is missing, unknown, has another shape, or holds what a state cannot; it is named.
     """
-    if not isinstance(given, Mapping):
-        raise TypeError(f"state: expected a dict of arrays, as `state` gives it, got {type(given).__name__}")
-    missing = [name for name in current if name not in given]
-    unknown = [str(name) for name in given if name not in current]
+    missing = [name for name in expected if name not in given]
+    unknown = [str(name) for name in given if name not in expected]
     if missing or unknown:
         what = f"{missing[0]!r} is missing" if missing else f"there is no {unknown[0]!r}"
         raise ValueError(
-            f"state: {what}; this model's streams have {', '.join(map(repr, current))}. "
-            "A state fits streams of the same model only"
+            f"state: {what}; expected {', '.join(map(repr, expected))}. A state fits streams of the same "
+            "model only"
         )
-    state = {name: _convert(name, given[name], like) for name, like in current.items()}
+    state = {name: _convert(name, given[name], like) for name, like in expected.items()}
     _check_values(state)
     return state
 
@@ -40,11 +40,12 @@ def _convert(name: str, value: ArrayLike, like: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(value)
     if array.shape != like.shape:
         raise ValueError(f"state: {name!r} has shape {array.shape}, expected {like.shape}")
-    integers = like.dtype.kind == "i"
-    if array.dtype.kind not in ("iu" if integers else "iuf"):
-        expected = "integers" if integers else "real numbers"
-        raise TypeError(f"state: {name!r} holds {array.dtype}, expected {expected}")
-    return np.ascontiguousarray(array, dtype=like.dtype).reshape(like.shape)
+    fits = {"i": "iu", "f": "iuf"}.get(like.dtype.kind, like.dtype.kind)
+    if array.dtype.kind not in fits or (like.dtype.kind in "mM" and array.dtype != like.dtype):
+        kind = _KINDS[like.dtype.kind]
+        raise TypeError(f"state: {name!r} holds {array.dtype}, expected {kind} ({like.dtype})")
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype=like.dtype).reshape(like.shape)
 
 
 def _check_values(state: Mapping[str, NDArray[Any]]) -> None:
@@ -52,11 +53,17 @@ def _check_values(state: Mapping[str, NDArray[Any]]) -> None:
     if (n_steps < 0).any():
         raise ValueError(f"state: 'n_steps' of stream {np.argmax(n_steps < 0)} is negative")
     for name, values in state.items():
-        # Before its first step a stream's largest state is minus infinity.
         finite = np.isfinite(values)
-        if name == "largest":
+        if name == "largest":  # before its first step that of a stream is minus infinity
             finite |= np.isneginf(values) & (n_steps == 0)[:, np.newaxis]
         if not finite.all():
-            axis = 1 if name == "hidden" else 0
-            stream = int(np.argwhere(~finite)[0][axis])
-            raise ValueError(f"state: {name!r} of stream {stream} holds NaN or infinity")
+            raise ValueError(f"state: {name!r} of stream {_stream(name, ~finite)} holds NaN or infinity")
+    if "since" in state:
+        latest = state.get("time", n_steps - 1)
+        ahead = (state["since"] > latest[:, np.newaxis]) & (n_steps > 0)[:, np.newaxis]
+        if ahead.any():
+            raise ValueError(f"state: 'since' of stream {_stream('since', ahead)} is after its latest step")
+
+
+def _stream(name: str, wrong: NDArray[np.bool_]) -> int:
+    return int(np.argwhere(wrong)[0][1 if name == "hidden" else 0])
