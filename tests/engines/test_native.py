@@ -171,7 +171,7 @@ def test_checkpoints_do_not_change_a_bit(
 
 def test_inputs_of_the_specification_reach_the_core(dtype: str) -> None:
     """Codes are read beside the rows, where there are categorical features, and only there."""
-    given = InputSpec(1, categorical=[(5, 2)], decay=True)
+    given = InputSpec(1, categorical=[(5, 2)], decay=True)  # the first two rows of a table begin at 0
     spec = NetworkSpec(given, CellSpec(4), head=HeadSpec(1), dtype=dtype)
     shapes = parameter_shapes(spec)
     engine = get_engine("native")(spec)
