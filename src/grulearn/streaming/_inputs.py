@@ -53,6 +53,11 @@ class StepReader:
         self._scaling = encoding.scaling
         self._features = FeatureReader(encoding, columns)
 
+    @property
+    def n_columns(self) -> int:
+        """Number of features of a step."""
+        return self._columns.size
+
     def read(self, x_t: Any, streams: Any, time: Any, clock: StepClock, *, fresh: bool) -> StepInputs:
         """Read a step.
 

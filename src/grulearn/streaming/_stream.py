@@ -174,8 +174,7 @@ class Stream:
         return result
 
     def __repr__(self) -> str:
-        spec = self._engine.spec
-        return f"{type(self).__name__}(n_streams={self._n_streams}, {spec.input})"
+        return f"{type(self).__name__}(n_streams={self._n_streams}, n_features={self._reader.n_columns})"
 
     # The core's objects cannot be pickled.
     def __getstate__(self) -> dict[str, Any]:
