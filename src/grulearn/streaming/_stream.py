@@ -170,7 +170,7 @@ class Stream:
             _check_output(out, shape if columns == 1 else (*shape, columns))
         result = step(inputs.x, inputs.streams, out, inputs.codes, inputs.times)
         if result is None:
-            raise ValueError(self._reader.why_refused(inputs, self._clock, self._native.state()))
+            self._reader.refuse(inputs, self._clock, self._native.state())
         return result
 
     def __repr__(self) -> str:
