@@ -40,6 +40,7 @@ from grulearn.estimators.persistence import save_estimator
 from grulearn.formats import parameter_shapes, unflatten
 from grulearn.sequences import Sequences
 from grulearn.spec import CellSpec, HeadSpec, NetworkSpec, PoolSpec
+from grulearn.streaming import StepColumns
 from grulearn.threads import resolve_n_jobs
 from grulearn.training import Outcome, Split, halves, split
 from grulearn.training.overlap import as_labels
@@ -64,6 +65,7 @@ class BaseGRU(GRUParameters):
     stop_reason_: str
     instruction_set_: str
     _engine: Engine
+    _step_columns: StepColumns
     _encoding: InputEncoding
     _target_scaling: TargetScaling
     _optimizer: OptimizerState | None
