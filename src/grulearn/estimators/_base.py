@@ -31,7 +31,7 @@ from grulearn.estimators._fitting import (
 from grulearn.estimators._inputs import Inputs, read_inputs
 from grulearn.estimators._outputs import split_steps
 from grulearn.estimators._parameters import GRUParameters
-from grulearn.estimators._reading import describe, fingerprint, warn_if_doubtful
+from grulearn.estimators._reading import describe, fingerprint, warn_if_doubtful, warn_if_little_is_left
 from grulearn.estimators._samples import Samples
 from grulearn.estimators._targets import Targets
 from grulearn.estimators._warnings import warn
@@ -239,7 +239,7 @@ class BaseGRU(GRUParameters):
         """Choose what is held out of the data; None if nothing is."""
         if not self.early_stopping or not request.whole_fit or request.X_val is not None:
             return None
-        return split(
+        parts = split(
             data,
             how=cast(Any, self.validation),
             fraction=self.validation_fraction,
@@ -248,6 +248,10 @@ class BaseGRU(GRUParameters):
             per_step=targets.per_step,
             rng=rng,
         )
+        if self.verbose:
+            print(parts.summary())
+        warn_if_little_is_left(parts)
+        return parts
 
     def _fit_encoding(
         self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None, parts: Split | None
