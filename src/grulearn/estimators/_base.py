@@ -237,6 +237,11 @@ class BaseGRU(GRUParameters):
         self, data: Sequences, targets: Targets, request: Request, rng: np.random.Generator
     ) -> Split | None:
         """Choose what is held out of the data; None if nothing is."""
+        if request.X_val is not None and not self.early_stopping:
+            raise ValueError(
+                "X_val is given, but early_stopping=False makes no use of it: it decides when to stop. Set "
+                "early_stopping=True, or leave X_val and y_val out"
+            )
         if not self.early_stopping or not request.whole_fit or request.X_val is not None:
             return None
         parts = split(
@@ -310,13 +315,8 @@ class BaseGRU(GRUParameters):
             raise ValueError("y_val comes without X_val; expected both or none")
         if parts is None:
             return everything, None
-        if parts.held_out_steps is not None:
-            training = everything.without_last(parts.held_out_steps)
-            held_out = everything.counting_last(parts.held_out_steps)
-        else:
-            training, held_out = everything[parts.training], everything[parts.validation]
         groups = None if request.groups is None else as_labels(request.groups)[parts.validation]
-        return training, replace(held_out, in_first_half=halves(data[parts.validation], rng, groups))
+        return everything.divided(parts, halves(data[parts.validation], rng, groups))
 
     def _encode(self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None) -> Samples:
         return Samples(self._encoding.transform(data, self.dtype), self._scale_targets(targets), weights)
