@@ -213,7 +213,7 @@ class ListView:
             others = f" ({more:,} more such sequence{'s' * (more != 1)})" if more else ""
             raise ValueError(
                 f"{self.label(i)} has {_count(int(self.lengths[i]), 'step')}; expected at least {least}. "
-                f"Leave it out: X[X.lengths >= {least}]{others}"
+                f"Leave it out; of a Sequences with X[X.lengths >= {least}]{others}"
             )
 
     def n_steps_summary(self) -> tuple[int, float, int]:
