@@ -59,19 +59,21 @@ class OptimizerOptions:
     n_jobs : int, default=1
         Number of threads, at least 1. The results do not depend on it.
     weight_decay : float, default=0.0
-        Decoupled (AdamW): each step shrinks the weights, not the biases, by learning rate * weight_decay.
+        Decoupled (AdamW): each step shrinks the weights by learning rate * weight_decay; not the biases, nor
+        embeddings and the rates of decay.
     clip_norm : float or None, default=None
         Bound of the norm of the whole gradient; None leaves it as it is.
     checkpoint_steps : int or None, default=None
         Keep the gates of at most this many steps for the backward pass, and recompute the others there;
         None keeps all. It changes memory and time, and no bit of the results.
     bptt : int or None, default=None
-        Truncated backpropagation through time: gradients pass through at most this many steps, and only those are
-        kept. A batch with longer sequences is taken in segments of so many steps, one after another, each from
-        the states that the one before left. With ``target="sequence"`` every segment in which something is
-        labelled makes a step of the optimiser; with ``target="value"`` only the last `bptt` steps of each sequence
-        have a gradient, and a batch makes one step. None, or a number that no sequence exceeds: gradients
-        of whole sequences. For networks in one direction, with pooling "last" or a target for each step.
+        Truncated backpropagation through time: gradients pass through at most this many steps, and only those
+        are kept. A batch with longer sequences is taken in segments of so many steps, one after another, each
+        from the states that the one before left. With ``target="sequence"`` every segment in which something
+        is labelled makes a step of the optimiser; with ``target="value"`` only the last `bptt` steps of each
+        sequence have a gradient, and a batch makes one step. None, or a number that no sequence exceeds:
+        gradients of whole sequences. For networks in one direction, with pooling "last" or a target for each
+        step.
     """
 
     batch_size: int
