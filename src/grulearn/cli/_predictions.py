@@ -8,6 +8,7 @@ import numpy as np
 
 from grulearn.cli._errors import BadInput
 from grulearn.cli._models import Features, Model
+from grulearn.sequences import Sequences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 
 def predict(model: Model, features: Features) -> NDArray[Any]:
     """Predict for each sequence, or each of their steps, one after the other: shape (M, K)."""
-    return _stacked(model, model.estimator.predict(features.X), model.n_targets)
+    return _stacked(model.estimator.predict(features.X), model.n_targets)
 
 
 def probabilities(model: Model, features: Features) -> NDArray[np.float64]:
     """Return the probabilities of the classes, or of several labels: shape (M, n_classes)."""
-    return _stacked(model, model.estimator.predict_proba(features.X), len(model.estimator.classes_))
+    return _stacked(model.estimator.predict_proba(features.X), len(model.estimator.classes_))
 
 
 def prediction_frame(
@@ -34,71 +35,37 @@ def prediction_frame(
     BadInput
         If probabilities are asked of a model of numbers, or intervals of one that cannot give them.
     """
-    import pandas as pd
-
-    columns = {
-        f"predicted{end}": values
-        for end, values in zip(_ends(model), predict(model, features).T, strict=True)
-    }
-    if not model.classifies:
-        if proba:
-            raise BadInput(f"--proba: {model.source} predicts numbers, which have no probabilities")
-        columns |= _spread(model, features)
-    elif proba:
-        shares = probabilities(model, features)
-        names = model.target_names if model.n_targets > 1 else model.estimator.classes_.tolist()
-        names = names or range(shares.shape[1])
-        columns |= {f"probability_{name}": values for name, values in zip(names, shares.T, strict=True)}
+    estimator = model.estimator
     if coverage is not None:
-        columns |= _intervals(model, features, coverage)
-    return _with_keys(model, features, pd.DataFrame(columns))
+        _check_coverage(model, coverage)
+    if model.classifies:
+        frame = estimator.predict_frame(features.X, proba=proba, coverage=coverage)
+    elif proba:
+        raise BadInput(f"--proba: {model.source} predicts numbers, which have no probabilities")
+    else:
+        frame = estimator.predict_frame(features.X, coverage=coverage)
+    return _with_keys(model, features, frame.drop(columns=_keys_of(features.X)))
 
 
-def _ends(model: Model) -> list[str]:
-    """Return what follows "predicted" in the names of columns."""
-    if len(model.target_names) == model.n_targets:
-        return [f"_{name}" for name in model.target_names]
-    return [""] if model.n_targets == 1 else [f"_{i}" for i in range(1, model.n_targets + 1)]
+def _keys_of(X: Any) -> list[str]:
+    """Return the names of the ids and times that the estimator gives: the file has its own."""
+    if not isinstance(X, Sequences):
+        return []
+    keys = {X.schema.id: X.ids, X.schema.time: X.times}
+    return [name for name, values in keys.items() if values is not None]
 
 
-def _stacked(model: Model, predicted: Any, n: int) -> NDArray[Any]:
+def _check_coverage(model: Model, coverage: float) -> None:
+    if not 0 < coverage < 1:
+        raise BadInput(f"--coverage must lie between 0 and 1, such as 0.9; it is {coverage:g}")
+    if model.classifies and model.n_targets > 1:
+        raise BadInput("--coverage: sets of labels are written for one target, and this model has several")
+
+
+def _stacked(predicted: Any, n: int) -> NDArray[Any]:
     """Bring predictions into one row for each sequence, or for each of their steps."""
     values = np.concatenate(predicted) if isinstance(predicted, list) else np.asarray(predicted)
     return values.reshape(-1, n)
-
-
-def _spread(model: Model, features: Features) -> dict[str, NDArray[Any]]:
-    """Return the standard deviations or the quantiles of a model that predicts them."""
-    head = model.estimator.spec_.head
-    if head.loss == "gaussian":
-        std = _stacked(model, model.estimator.predict(features.X, return_std=True)[1], model.n_targets)
-        return {f"std{end}": values for end, values in zip(_ends(model), std.T, strict=True)}
-    if head.quantiles is None:
-        return {}
-    n = model.n_targets * len(head.quantiles)
-    values = _stacked(model, model.estimator.predict_quantiles(features.X), n)
-    names = [f"quantile_{level:g}{end}" for end in _ends(model) for level in head.quantiles]
-    return dict(zip(names, values.T, strict=True))
-
-
-def _intervals(model: Model, features: Features, coverage: float) -> dict[str, NDArray[Any]]:
-    if not 0 < coverage < 1:
-        raise BadInput(f"--coverage must lie between 0 and 1, such as 0.9; it is {coverage:g}")
-    if not model.classifies:
-        lower, upper = (
-            _stacked(model, side, model.n_targets)
-            for side in model.estimator.predict_interval(features.X, coverage)
-        )
-        columns: dict[str, NDArray[Any]] = {}
-        for k, end in enumerate(_ends(model)):
-            columns |= {f"lower{end}": lower[:, k], f"upper{end}": upper[:, k]}
-        return columns
-    if model.n_targets > 1:
-        raise BadInput("--coverage: sets of labels are written for one target, and this model has several")
-    classes = model.estimator.classes_
-    possible = _stacked(model, model.estimator.predict_set(features.X, coverage), len(classes))
-    texts = ["|".join(str(label) for label in classes[row].tolist()) for row in possible]
-    return {f"set{_ends(model)[0]}": np.array(texts, dtype=object)}
 
 
 def _with_keys(model: Model, features: Features, frame: pd.DataFrame) -> pd.DataFrame:

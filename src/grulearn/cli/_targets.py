@@ -52,14 +52,15 @@ class Targets:
             NO_GAPS.check(self.table, name)
 
     def of_rows(self, rows: NDArray[np.int64]) -> Any:
-        """Return the targets of some rows as estimators take them: with names, or as an array of labels."""
+        """Return the targets of some rows as estimators take them, with names."""
         import pandas as pd
 
         values = self.values[rows]
-        if self.task == "regression":
-            one = pd.Series(values[:, 0], name=self.names[0])
-            return one if len(self.names) == 1 else pd.DataFrame(values, columns=list(self.names))
-        return np.array(values[:, 0].tolist()) if len(self.names) == 1 else values.astype(np.int64)
+        if len(self.names) > 1:
+            several = values if self.task == "regression" else values.astype(np.int64)
+            return pd.DataFrame(several, columns=list(self.names))
+        one = values[:, 0] if self.task == "regression" else np.array(values[:, 0].tolist())
+        return pd.Series(one, name=self.names[0])
 
     def by_step(self, grouping: Grouping) -> Sequences:
         """Return a target for each step; those that are not known do not count."""
@@ -73,7 +74,8 @@ class Targets:
         codes = np.full((len(values), 1), -1, dtype=np.int32)
         codes[there, 0] = numbers_
         empty = np.empty((len(values), 0), dtype=np.float32)
-        return Sequences(empty, starts, lengths, codes=codes, categories=[classes])
+        schema = Schema(categorical=self.names)
+        return Sequences(empty, starts, lengths, codes=codes, categories=[classes], schema=schema)
 
 
 def find_task(table: Table, names: Sequence[str]) -> tuple[Task, str | None]:
