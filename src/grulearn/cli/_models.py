@@ -15,7 +15,7 @@ from grulearn.cli._files import replacing
 from grulearn.cli._grouping import Grouping, group
 from grulearn.cli._layout import Layout
 from grulearn.cli._tables import Table, join_names, read_table
-from grulearn.cli._values import Gaps, kind_of, numbers, texts
+from grulearn.cli._values import Gaps, as_text, kind_of, numbers, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,7 +201,9 @@ def open_features(
     grouping = None
     if layout.long:
         grouping = group(table, layout.id, layout.time, sort=sort)
-    return Features(table, read_features(layout, table, grouping, model.gaps), grouping)
+    X = read_features(layout, table, grouping, model.gaps)
+    _note_unseen(model, layout, table)
+    return Features(table, X, grouping)
 
 
 def _guess_layout(model: Model, table: Table, id_name: str | None, time_name: str | None) -> Layout:
@@ -250,6 +252,23 @@ def _note_unused(model: Model, layout: Layout, table: Table, also: Sequence[str]
     extra = [column for column in table.columns if column not in used]
     if extra:
         say("note", f"{model.source} does not use {join_names(extra)} of {table.source}")
+
+
+def _note_unseen(model: Model, layout: Layout, table: Table) -> None:
+    """Say which categories the model does not know; it takes all of them for one."""
+    known = model.estimator._encoding.state()["categories"]
+    for name, categories in zip(layout.categorical, known, strict=True):
+        values = as_text(table.frame[name])
+        unseen = sorted(
+            {value for value in values if value is not None} - {str(v) for v in categories["values"]}
+        )
+        if unseen:
+            n = int(np.isin(values.astype(str), unseen).sum())
+            say(
+                "note",
+                f"{model.source} has not seen {join_names(unseen)}, in {n:,} row{'s' * (n != 1)} of column "
+                f'"{name}", and takes {"them" if len(unseen) > 1 else "it"} for something unknown',
+            )
 
 
 def _by_position(model: Model, table: Table, also: Sequence[str]) -> NDArray[np.float64]:

@@ -44,15 +44,13 @@ def prediction_frame(
         raise BadInput(f"--proba: {model.source} predicts numbers, which have no probabilities")
     else:
         frame = estimator.predict_frame(features.X, coverage=coverage)
-    return _with_keys(model, features, frame.drop(columns=_keys_of(features.X)))
+    return _with_keys(model, features, frame.drop(columns=_keys_in(frame, features.X)))
 
 
-def _keys_of(X: Any) -> list[str]:
-    """Return the names of the ids and times that the estimator gives: the file has its own."""
-    if not isinstance(X, Sequences):
-        return []
-    keys = {X.schema.id: X.ids, X.schema.time: X.times}
-    return [name for name, values in keys.items() if values is not None]
+def _keys_in(frame: pd.DataFrame, X: Any) -> list[str]:
+    """Return the columns of ids and times that the estimator gives first: the file has its own."""
+    keys = (X.schema.id, X.schema.time) if isinstance(X, Sequences) else ()
+    return [name for name in frame.columns[:2] if name in keys]
 
 
 def _check_coverage(model: Model, coverage: float) -> None:

@@ -123,8 +123,10 @@ def format_share(value: float) -> str:
 
 
 def format_percent(value: float) -> str:
-    """Write a share as a percentage of three significant digits."""
-    return "undefined" if np.isnan(value) else f"{100 * value:,.3g} %"
+    """Write a share as a percentage: three significant digits, and all those before the decimal point."""
+    if np.isnan(value):
+        return "undefined"
+    return f"{100 * value:,.0f} %" if abs(value) >= 1 else f"{100 * value:.3g} %"
 
 
 def new_table(first: str, *others: str) -> Table:

@@ -53,6 +53,8 @@ class Heard(NamedTuple):
 
 def run(console: Console, folder: Path) -> None:
     """Train on the training part, compare with other models, listen to one utterance step by step."""
+    import pandas as pd
+
     from grulearn.cli._layout import Layout
     from grulearn.cli._progress import progress_view
     from grulearn.cli._sequence_picture import save_picture
@@ -71,7 +73,7 @@ def run(console: Console, folder: Path) -> None:
     layout = Layout(("speaker",), tuple(X.schema.features or ()), id="utterance", time="step")
     outputs = Outputs(folder / "model.gru", layout=layout)
     model = GRUClassifier(**SETTINGS)
-    seconds = train(model, X, y, progress_view(console), outputs)
+    seconds = train(model, X, pd.Series(y, name="speaker"), progress_view(console), outputs)
     print_ending(console, model, seconds)
     ours = Result("GRU, 2 layers, both directions", model.predict(X_test), _size(model), seconds)
     results = [ours, *_others(X, y, X_test)]

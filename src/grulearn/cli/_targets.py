@@ -144,13 +144,14 @@ def is_by_step(targets: Targets, grouping: Grouping, asked: str) -> tuple[bool, 
     if asked == "step":
         return True, None
     change = _first_change(targets, grouping)
-    if asked == "value" and change:
-        raise BadInput(f"{change}; --target-kind value takes one target for each sequence")
+    if change is None:
+        return False, None if asked == "value" else f"One target for each {grouping.id or 'table'}."
+    row, name, what = change
+    place = targets.table.place(row, name)
     if asked == "value":
-        return False, None
-    each = "row" if change else grouping.id or "table"
-    why = f" ({change})" if change else ""
-    return bool(change), f"One target for each {each}{why}."
+        raise BadInput(f"{place}: the target {what}; --target-kind value takes one for each sequence")
+    number = int(targets.table.frame.index[row]) + 1
+    return True, f'One target for each row: "{name}" {what} in data row {number}.'
 
 
 def _labels_in(column: pd.Series[Any]) -> str | None:
@@ -202,7 +203,7 @@ def _labels(table: Table, name: str, classes: NDArray[Any] | None) -> NDArray[An
     if wanted in ("O", "U"):
         return as_text(column)
     if _is_true_or_false(column[~gaps]):
-        labels = column.astype(object).to_numpy(dtype=object)
+        labels = np.array(column.astype(object), dtype=object)
     elif pd.api.types.is_numeric_dtype(column):
         labels = _whole_numbers(table, name, gaps)
     else:
@@ -257,14 +258,19 @@ def _check_indicators(
                 )
 
 
-def _first_change(targets: Targets, grouping: Grouping) -> str | None:
-    """Say where a target differs from the one before it in its sequence, or is missing; None if nowhere."""
-    table = targets.table
+def _first_change(targets: Targets, grouping: Grouping) -> tuple[int, str, str] | None:
+    """Find a target that is missing or differs from the one before it in its sequence.
+
+    Returns
+    -------
+    row, name, what : int, str, str
+        The row of the table, the column, and the words for what it is; None if there is none.
+    """
     gaps = ~targets.known.all(axis=1)
     if gaps.any():
         row = int(gaps.argmax())
         name = targets.names[int((~targets.known[row]).argmax())]
-        return f"{table.place(row, name)} is empty"
+        return row, name, "is empty"
     rows, before = grouping.neighbours()
     differ = targets.values[rows] != targets.values[before]
     changed = differ.any(axis=1)
@@ -272,4 +278,4 @@ def _first_change(targets: Targets, grouping: Grouping) -> str | None:
         return None
     k = int(changed.argmax())
     row, name = int(rows[k]), targets.names[int(differ[k].argmax())]
-    return f"{table.place(row, name)} changes within {grouping.label(row)}"
+    return row, name, f"changes within {grouping.label(row)}"

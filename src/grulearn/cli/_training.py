@@ -66,7 +66,8 @@ def train(estimator: Any, X: Any, y: Any, view: ProgressView | None, outputs: Ou
             if view is None:
                 estimator.fit(X, y)
             else:
-                estimator._fit(X, y, on_start=view.on_start, on_epoch=view.on_epoch)
+                shown = view.on_start
+                estimator._fit(X, y, on_start=lambda line: shown(_in_options(line)), on_epoch=view.on_epoch)
     except KeyboardInterrupt:
         with _deaf_to_ctrl_c():
             message = _keep_interrupted(estimator, outputs)
@@ -76,6 +77,13 @@ def train(estimator: Any, X: Any, y: Any, view: ProgressView | None, outputs: Ou
         raise CommandError(_keep_diverged(estimator, outputs))
     outputs.write(estimator)
     return seconds
+
+
+def _in_options(reading: str) -> str:
+    """Say what can be done about rows that are no sequences as it is said on the command line."""
+    return reading.replace(
+        "pass a 3-D array (sample, step, feature) for sequences", "--id and --time make rows into sequences"
+    )
 
 
 @contextmanager

@@ -82,7 +82,7 @@ def as_text(column: pd.Series[Any]) -> NDArray[Any]:
     gaps = column.isna().to_numpy()
     if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
         column = column.fillna(0).astype(np.int64)
-    written = column.astype(object).map(str).to_numpy(dtype=object)
+    written = np.array(column.astype(object).map(str), dtype=object)  # a copy: pandas may give a view
     written[gaps] = None
     return written
 
