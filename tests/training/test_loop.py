@@ -162,8 +162,8 @@ def test_divergence_at_once_keeps_the_initial_weights(held_out: list[float]) -> 
 def test_the_last_update_may_diverge_too() -> None:
     class Exploding(Tape):
         def run_epoch(
-        self, order: np.ndarray | None, learning_rate: float, seconds: float = math.inf
-    ) -> np.ndarray:
+            self, order: np.ndarray | None, learning_rate: float, seconds: float = math.inf
+        ) -> np.ndarray:
             losses = super().run_epoch(order, learning_rate)
             if self.epoch == 3:
                 self.weight[0] = np.inf

@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_feature_names, validate_data
 
 from grulearn.estimators._places import explain_text
 from grulearn.sequences import Sequences, are_vectors, as_sequences, is_frame, listed, listed_sequences
+from grulearn.streaming import StepColumns
 
 __all__ = ["Inputs", "feature_names", "read_inputs"]
 
@@ -151,7 +152,7 @@ def _read_array(estimator: Any, X: Any, *, reset: bool) -> Inputs:
         data = Sequences(
             data.rows, data.starts, data.lengths, schema=replace(data.schema, features=tuple(names))
         )
-    return Inputs(_recast(estimator, data), values.shape, True)
+    return Inputs(_recast(estimator, data, reset=reset), values.shape, True)
 
 
 def _take(
@@ -169,23 +170,44 @@ def _take(
         )
     table = is_frame(X)
     shape = (len(data), found) if table else (len(data), data.shape[1], found)
-    return Inputs(_recast(estimator, data, places), shape, table)
+    return Inputs(_recast(estimator, data, places, reset=reset), shape, table)
 
 
 def _named_columns(data: Sequences) -> pd.DataFrame | None:
     """Return an empty dataframe with the features' names, for scikit-learn to look at."""
-    names = [*(data.schema.features or ()), *(data.schema.categorical or ())]
-    return pd.DataFrame(columns=names) if len(names) == data.n_features + data.n_categorical else None
+    names = _all_names(data)
+    return None if names is None else pd.DataFrame(columns=list(names))
 
 
-def _recast(estimator: Any, data: Sequences, places: NDArray[np.int64] | None = None) -> Sequences:
-    """Turn the numeric features that the user called categorical into such.
+def _all_names(data: Sequences) -> tuple[str, ...] | None:
+    """Return the names of all features, numeric ones first, if all have one."""
+    names = (*(data.schema.features or ()), *(data.schema.categorical or ()))
+    return names if len(names) == data.n_features + data.n_categorical else None
+
+
+def _recast(
+    estimator: Any, data: Sequences, places: NDArray[np.int64] | None = None, *, reset: bool
+) -> Sequences:
+    """Turn the numeric features that the user called categorical into such; note where the features stand.
 
     `places` says where among the numeric features each column of a dataframe is, -1 for text.
     """
+    features = _called_categorical(estimator, data, places)
+    recast = data.with_categorical(features) if features else data
+    if reset:
+        names = data.schema.features or ()
+        moved = [names.index(feature) if isinstance(feature, str) else feature for feature in features]
+        kept = (j for j in range(data.n_features) if j not in moved)
+        behind = range(data.n_features, data.n_features + data.n_categorical)
+        estimator._step_columns = StepColumns(tuple(kept), (*behind, *moved), _all_names(data))
+    return recast
+
+
+def _called_categorical(estimator: Any, data: Sequences, places: NDArray[np.int64] | None) -> list[int | str]:
+    """Return which numeric features the user called categorical, by position or name."""
     wanted = estimator.categorical_features
     if wanted is None:
-        return data
+        return []
     names = data.schema.features or ()
     categorical = data.schema.categorical or ()
     features = [_plain(feature) for feature in wanted]
@@ -197,7 +219,7 @@ def _recast(estimator: Any, data: Sequences, places: NDArray[np.int64] | None = 
     if places is not None:
         features = [f if isinstance(f, str) else _place(f, places) for f in features]
         features = [f for f in features if f != -1]
-    return data.with_categorical([feature for feature in features if feature not in categorical])
+    return [feature for feature in features if feature not in categorical]
 
 
 def _plain(feature: Any) -> int | str:

@@ -32,7 +32,7 @@ def stream_parts(estimator: BaseGRU, n_streams: int) -> dict[str, Any]:
         "engine": estimator._engine,
         "encoding": estimator._encoding,
         "n_streams": _check_number(n_streams),
-        "columns": estimator._columns,
+        "columns": estimator._step_columns,
         "n_jobs": resolve_n_jobs(estimator.n_jobs),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from grulearn.engines import get_engine
 from grulearn.estimators.conformal import LabelScores, ResidualScores
 from grulearn.formats import ModelFileError, flatten, parameter_shapes, read_model, write_model
 from grulearn.spec import NetworkSpec
+from grulearn.streaming import StepColumns
 
 if TYPE_CHECKING:
     from grulearn.estimators._base import BaseGRU
@@ -56,6 +58,7 @@ def save_estimator(estimator: BaseGRU, path: str | os.PathLike[str]) -> None:
         "spec": estimator.spec_.to_dict(),
         "feature_names": None if names is None else [str(name) for name in names],
         "n_features_in": estimator.n_features_in_,
+        "columns": asdict(estimator._step_columns),
         "encoding": estimator._encoding.state(),
         "optimizer_steps": n_steps,
         "target": estimator._target_state(),
@@ -145,6 +148,7 @@ def _restore(estimator: BaseGRU, arrays: Mapping[str, NDArray[Any]], metadata: M
     scores = _with_prefix(_SCORES, arrays)
     kind = LabelScores if is_classifier(estimator) else ResidualScores
     estimator._scores = kind.from_arrays(scores) if scores else None
+    estimator._step_columns = _step_columns(metadata, encoding)
     if metadata["feature_names"] is not None:
         estimator.feature_names_in_ = np.array(metadata["feature_names"], dtype=object)
     low, median, high = metadata["sequence_lengths"]
@@ -161,6 +165,19 @@ def _check_targets(estimator: BaseGRU, spec: NetworkSpec) -> None:
     for name, values in estimator._target_scaling.to_arrays().items():
         if values.shape != (estimator.n_outputs_,):
             raise ValueError(f"{_TARGET}{name} has shape {values.shape}, expected ({estimator.n_outputs_},)")
+
+
+def _step_columns(metadata: Mapping[str, Any], encoding: InputEncoding) -> StepColumns:
+    """Return where features stand in a step; in a file of before that was kept, all are numeric."""
+    plain = {"numeric": range(encoding.n_features), "categorical": (), "names": metadata["feature_names"]}
+    columns = metadata.get("columns", plain)
+    numeric, categorical = tuple(columns["numeric"]), tuple(columns["categorical"])
+    if (len(numeric), len(categorical)) != (encoding.n_features, len(encoding.categories)):
+        raise ValueError(f"columns {columns} do not fit the encoding")
+    if sorted(numeric + categorical) != list(range(metadata["n_features_in"])):
+        raise ValueError(f"columns {columns} are not those of {metadata['n_features_in']} features")
+    names = columns["names"]
+    return StepColumns(numeric, categorical, None if names is None else tuple(names))
 
 
 def _optimizer_state(

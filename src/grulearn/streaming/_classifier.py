@@ -30,6 +30,7 @@ class ClassifierStream(Stream):
     ) -> None:
         super().__init__(*arguments, **options)
         self._classes, self._multilabel = classes, multilabel
+        self._labels = list(classes)
 
     def step(self, x_t: ArrayLike, streams: int | ArrayLike | None = None, *, time: Any = None) -> Any:
         """Advance streams by one step, and predict labels.
@@ -64,7 +65,10 @@ class ClassifierStream(Stream):
         decisions = None if time is not None else step(x_t, streams, None)
         if decisions is None:
             decisions = self._run(step, x_t, streams, None, time)
-        return decisions if self._multilabel else self._classes[decisions]
+        if self._multilabel:
+            return decisions
+        # Of a list an item is there ten times as fast as of an array.
+        return self._labels[decisions] if type(decisions) is int else self._classes[decisions]
 
     def step_proba(
         self,

@@ -50,6 +50,9 @@ class FeatureReader:
         ValueError
             If it has another shape or holds something else; the message names the place.
         """
+        if type(x_t) is str and self._columns.size == 1 and (1,) in shapes and self._columns.categorical:
+            # A token: the way through arrays of objects takes three times as long.
+            return np.empty(0), np.array([self._code(x_t, 0)], dtype=np.int32)
         if _is_frame(x_t):
             return self._from_frame(x_t, shapes)
         if isinstance(x_t, Mapping):
@@ -59,7 +62,13 @@ class FeatureReader:
         if not self._columns.categorical:
             return _in_shape(_as_numbers(x_t), shapes, self._columns.size), None
         items = _in_shape(_as_objects(x_t), shapes, self._columns.size)
-        return self._numbers_of(items), self._codes_of(items)
+        rows, lead = items.reshape(-1, self._columns.size).tolist(), items.shape[:-1]
+        numbers = [[self._number(row[column], column) for column in self._columns.numeric] for row in rows]
+        codes = [[self._code(row[k], c) for c, k in enumerate(self._columns.categorical)] for row in rows]
+        return (
+            np.array(numbers, dtype=np.float64).reshape(*lead, len(self._columns.numeric)),
+            np.array(codes, dtype=np.int32).reshape(*lead, len(self._columns.categorical)),
+        )
 
     def _by_name(self, values: Mapping[Any, Any]) -> list[Any]:
         self._check_names(list(values))
@@ -114,13 +123,6 @@ class FeatureReader:
             codes[:, c] = table[data.codes[:, j]]
         return codes
 
-    def _numbers_of(self, items: NDArray[Any]) -> NDArray[np.float64]:
-        numbers = np.empty((*items.shape[:-1], len(self._columns.numeric)))
-        for f, column in enumerate(self._columns.numeric):
-            for row in np.ndindex(items.shape[:-1]):
-                numbers[(*row, f)] = self._number(items[(*row, column)], column)
-        return numbers
-
     def _number(self, value: Any, column: int) -> float:
         if is_missing(value):
             return np.nan
@@ -131,13 +133,6 @@ class FeatureReader:
         except (TypeError, ValueError, OverflowError):
             pass
         raise ValueError(f"x_t: {self._columns.label(column)} is {value!r}, expected a number. {UNTOUCHED}")
-
-    def _codes_of(self, items: NDArray[Any]) -> NDArray[np.int32]:
-        codes = np.empty((*items.shape[:-1], len(self._categories)), dtype=np.int32)
-        for c, column in enumerate(self._columns.categorical):
-            for row in np.ndindex(items.shape[:-1]):
-                codes[(*row, c)] = self._code(items[(*row, column)], c)
-        return codes
 
     def _code(self, value: Any, c: int) -> int:
         # Most values are known, and of the very type: of Python's own, True is 1 and 1.0 to a dict.

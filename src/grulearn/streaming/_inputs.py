@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,11 @@ class StepReader:
         self._scaling = encoding.scaling
         self._features = FeatureReader(encoding, columns)
 
+    @property
+    def n_columns(self) -> int:
+        """Number of features of a step."""
+        return self._columns.size
+
     def read(self, x_t: Any, streams: Any, time: Any, clock: StepClock, *, fresh: bool) -> StepInputs:
         """Read a step.
 
@@ -67,32 +72,43 @@ class StepReader:
         Raises
         ------
         ValueError, TypeError
-            If something does not fit; the message names it.
+            If something cannot be read; the message names it. Whether numbers are finite and times run
+            forward is left to the core.
         """
         which = read_streams(streams, self._n_streams)
         x, codes = self._features.read(x_t, self._shapes(which))
-        self._check_numbers(x, which)
-        if codes is not None:
+        if codes is not None and self._tables.missing == "error":
             self._check_codes(codes, which)
         return StepInputs(x, which, codes, clock.read(time, x.shape[:-1], fresh=fresh))
 
-    def why_refused(self, inputs: StepInputs, clock: StepClock, state: dict[str, NDArray[Any]]) -> str:
-        """Say why the core does not take inputs that were read: their times do not follow those before."""
-        which = inputs.streams
-        index = np.arange(self._n_streams) if which is None else np.atleast_1d(which)
+    def refuse(self, inputs: StepInputs, clock: StepClock, state: dict[str, NDArray[Any]]) -> NoReturn:
+        """Say why the core does not take inputs that were read.
+
+        Raises
+        ------
+        ValueError
+            Names stream and feature.
+        """
+        self._check_numbers(inputs.x, inputs.streams)
         if inputs.times is not None:
-            times, latest = np.atleast_1d(inputs.times), state["time"][index]
-            back = (times < latest) & (state["n_steps"][index] > 0)
-            if back.any():
-                row = int(back.argmax())
-                return (
-                    f"time runs backwards at stream {index[row]}: {clock.shown(times)[row]} after "
-                    f"{clock.shown(latest)[row]}. {UNTOUCHED}"
-                )
-        return (
+            self._check_ahead(inputs.times, inputs.streams, clock, state)
+        raise ValueError(
             f"a time gap is outside the range of {self._dtype}, in units of the training part's mean step. "
             f"{UNTOUCHED}"
         )
+
+    def _check_ahead(
+        self, times: NDArray[Any], which: Which, clock: StepClock, state: dict[str, NDArray[Any]]
+    ) -> None:
+        index = np.arange(self._n_streams) if which is None else np.atleast_1d(which)
+        times, latest = np.atleast_1d(times), state["time"][index]
+        back = (times < latest) & (state["n_steps"][index] > 0)
+        if back.any():
+            row = int(back.argmax())
+            raise ValueError(
+                f"time runs backwards at stream {index[row]}: {clock.shown(times)[row]} after "
+                f"{clock.shown(latest)[row]}. {UNTOUCHED}"
+            )
 
     def _shapes(self, which: Which) -> list[tuple[int, ...]]:
         size = self._columns.size
@@ -120,7 +136,7 @@ class StepReader:
 
     def _check_codes(self, codes: NDArray[np.int32], which: Which) -> None:
         wrong = codes == self._tables.missing_code
-        if self._tables.missing == "error" and wrong.any():
+        if wrong.any():
             place = self._place(wrong, which, self._columns.categorical)
             raise ValueError(f"x_t has a missing value at {place}. {_REMEDY}. {UNTOUCHED}")
 

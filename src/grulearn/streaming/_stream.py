@@ -170,12 +170,11 @@ class Stream:
             _check_output(out, shape if columns == 1 else (*shape, columns))
         result = step(inputs.x, inputs.streams, out, inputs.codes, inputs.times)
         if result is None:
-            raise ValueError(self._reader.why_refused(inputs, self._clock, self._native.state()))
+            self._reader.refuse(inputs, self._clock, self._native.state())
         return result
 
     def __repr__(self) -> str:
-        spec = self._engine.spec
-        return f"{type(self).__name__}(n_streams={self._n_streams}, {spec.input})"
+        return f"{type(self).__name__}(n_streams={self._n_streams}, n_features={self._reader.n_columns})"
 
     # The core's objects cannot be pickled.
     def __getstate__(self) -> dict[str, Any]:
