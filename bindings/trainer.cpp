@@ -103,7 +103,8 @@ bool interrupted() {
 }
 
 template <class Real>
-auto run_epoch(BoundTrainer<Real>& bound, const std::optional<In<std::int64_t, 1>>& order, double learning_rate) {
+auto run_epoch(BoundTrainer<Real>& bound, const std::optional<In<std::int64_t, 1>>& order, double learning_rate,
+               double seconds) {
     const Exclusive exclusive(bound.in_use);
     const bool nothing = order && order->size() == 0;
     const auto sequences = order ? view(*order) : std::span<const std::int64_t>();
@@ -111,14 +112,19 @@ auto run_epoch(BoundTrainer<Real>& bound, const std::optional<In<std::int64_t, 1
     auto losses = fresh<double, 1>({count});
     bound.batch_weights.assign(static_cast<std::size_t>(count), 0.0);
     if (count == 0) return losses;
+    std::size_t measured = 0;
     try {
         const nb::gil_scoped_release release;
-        bound.trainer.run_epoch(sequences, learning_rate, {losses.data(), losses.size()}, bound.batch_weights,
-                                &interrupted);
+        measured = bound.trainer.run_epoch(sequences, learning_rate, {losses.data(), losses.size()},
+                                           bound.batch_weights, &interrupted, seconds);
     } catch (const Interrupted&) {
         throw nb::python_error();  // PyErr_CheckSignals has set KeyboardInterrupt
     }
-    return losses;
+    if (measured == losses.size()) return losses;
+    bound.batch_weights.resize(measured);
+    auto part = fresh<double, 1>({static_cast<std::int64_t>(measured)});
+    std::copy_n(losses.data(), measured, part.data());
+    return part;
 }
 
 template <class Real>
@@ -209,9 +215,11 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
              "epsilon"_a = 1e-8, "weight_decay"_a = 0.0, "clip_norm"_a = 0.0, "checkpoint_steps"_a = 0,
              nb::arg("codes").noconvert().none() = nb::none(), "bptt"_a = 0)
         .def("run_epoch", &run_epoch<Real>, nb::arg("order").noconvert().none(), "learning_rate"_a,
+             "seconds"_a = std::numeric_limits<double>::infinity(),
              "One step for every batch of `order` (None: the sequences as they stand), with bptt and\n"
              "target=\"sequence\" for every segment of its batches. Returns the mean loss before each step; 0 where\n"
-             "nothing counts. Ctrl-C raises KeyboardInterrupt between two batches or segments.")
+             "nothing counts. After so many seconds no step but the first begins, and those that were made are\n"
+             "returned. Ctrl-C raises KeyboardInterrupt between two batches or segments.")
         .def_prop_ro("batch_weights", &batch_weights<Real>, nb::rv_policy::automatic,
                      "The weights that the losses of the latest run_epoch are means over, (n_updates,).")
         .def("accumulate", &accumulate<Real>, "batch"_a.noconvert(),

@@ -239,7 +239,7 @@ struct InputGradients : ProductTiles {
 };
 
 static void input_gradient(const InputGradient& a) {
-    over_tiles<InputGradients>(a, a.rows, 0, (a.shape.inputs + V - 1) / V);
+    over_tiles<InputGradients>(a, a.rows, a.panel_begin, a.panel_end);
 }
 
 // packed [panel][k][3][V] -> [panel of k][(panel, gate, lane)][V], block by block of V x V.

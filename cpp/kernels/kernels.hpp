@@ -102,6 +102,7 @@ struct InputGradient {
     const Real* gates = nullptr;  // [panel][rows] gate gradients
     std::int64_t gates_panel = 0;
     Real* const* dx = nullptr;  // [rows] F floats each
+    std::int64_t panel_begin = 0, panel_end = 0;  // of inputs: those that are wanted
     bool add = false;  // add to dx instead of overwriting it
 };
 

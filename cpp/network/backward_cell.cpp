@@ -327,7 +327,7 @@ private:
         const std::int64_t first = offset(chunk.begin);
         const std::int64_t count = offset(chunk.end) - first;
         const auto place = gradients_.gates.at(chunk.begin, 0);
-        const int threads = worthwhile_threads(threads_, count * 3 * shape_.hidden * shape_.inputs);
+        const int threads = worthwhile_threads(threads_, count * 3 * shape_.hidden * gradients_.n_inputs);
         for_row_blocks(threads, count, [&](std::int64_t begin, std::int64_t end) {
             Real* to[kMaxGroup];
             RowStep at = plan_.row_step(first + begin);
@@ -341,6 +341,8 @@ private:
             step.gates = place.gates + begin * gradients_.gates.unit;
             step.gates_panel = place.panel;
             step.dx = to;
+            step.panel_begin = gradients_.first_input / width_;
+            step.panel_end = (gradients_.first_input + gradients_.n_inputs + width_ - 1) / width_;
             step.add = gradients_.add_to_inputs;
             cell_.network->kernels().input_gradient(step);
         });

@@ -18,6 +18,8 @@ LossSum ShardWorker<Real>::run(const BatchPlan& plan, const SequencesView<Real>&
     typename Recording<Real>::InputGradients wanted;
     wanted.parameters = gradients;
     wanted.rows = inputs_.d_rows();
+    wanted.first_column = inputs_.first_learned();
+    wanted.n_columns = inputs_.end_learned() - wanted.first_column;
     recording_.backward(head_.state_gradients(), wanted, transposed, n_jobs);
     inputs_.backward(gradients, tables);
     if (states.after == nullptr) return loss;

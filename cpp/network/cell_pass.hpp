@@ -135,6 +135,7 @@ struct CellGradients {
     const Real* u_t_candidate = nullptr;
     const Real* w_t = nullptr;
     RowSpace<Real> d_inputs;  // = or += gate gradients * W, one row per position; base null: not wanted
+    std::int64_t first_input = 0, n_inputs = 0;  // of those that are wanted; others may be written as well
     bool add_to_inputs = false;
 };
 

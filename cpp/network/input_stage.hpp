@@ -25,8 +25,13 @@ public:
     // They live until the next call. The plan must live as long.
     LayerInputs<Real> forward(const BatchPlan& plan, const SequencesView<Real>& sequences, int n_jobs);
 
-    // Where the gradients by the rows of the latest forward are wanted; base null: nowhere.
+    // Where the gradients by the rows of the latest forward are wanted; base null: nowhere. Of the columns in
+    // [first_learned, end_learned), which depend on what is learned.
     RowSpace<Real> d_rows();
+    [[nodiscard]] std::int64_t first_learned() const { return config_.decay ? 0 : config_.numeric_inputs(); }
+    [[nodiscard]] std::int64_t end_learned() const {
+        return config_.tables.empty() ? config_.input_size : config_.cell_inputs();
+    }
     // Once they are there: adds the gradients of decay's rates of inputs to packed gradients, and replaces `tables`
     // [table] by those of the embeddings.
     void backward(Real* gradients, std::vector<TableGradients<Real>>& tables);

@@ -145,6 +145,8 @@ void Recording<Real>::backward(const OutputGradients& given, const InputGradient
         if (layer > 0) {
             Real* below = d_states_[(layer - 1) % 2].resize(plan_->row_steps() * config.state_size());
             leaving.rows = {below, config.state_size(), RowOrder::time, nullptr};
+            leaving.first_column = 0;
+            leaving.n_columns = config.state_size();
         }
         for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
             const Cell<Real> cell{&network_, layer, direction};
@@ -175,6 +177,8 @@ CellGradients<Real> Recording<Real>::gradients_of(const Cell<Real>& cell, const 
     gradients.u_t_candidate = transposed.of(cell).u_candidate.data();
     gradients.w_t = transposed.of(cell).w.data();
     gradients.d_inputs = wanted.rows;
+    gradients.first_input = wanted.first_column;
+    gradients.n_inputs = wanted.n_columns;
     gradients.add_to_inputs = cell.direction > 0;
     return gradients;
 }

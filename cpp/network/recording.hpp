@@ -71,6 +71,7 @@ public:
     struct InputGradients {
         Real* parameters = nullptr;  // packed, added to
         RowSpace<Real> rows;  // base null: not wanted
+        std::int64_t first_column = 0, n_columns = 0;  // of those rows that are
         Real* h0 = nullptr;  // [cell][N][H]; null: not wanted
     };
     void backward(const OutputGradients& given, const InputGradients& wanted, const TransposedWeights<Real>& transposed,

@@ -72,6 +72,7 @@ void Tape<Real>::backward(const Real* d_outputs, const Real* d_h_n, Real* d_para
     typename Recording<Real>::InputGradients wanted;
     wanted.parameters = d_parameters;
     wanted.rows = {d_rows, config.input_size, RowOrder::sequence, own.plan.output_start.data()};
+    wanted.n_columns = config.input_size;
     wanted.h0 = d_h0;
     own.transposed.update(own.network, true, d_rows != nullptr);
     own.recording.backward(given, wanted, own.transposed, own.n_jobs);

@@ -15,13 +15,21 @@ namespace grulearn {
 
 namespace {
 
-// Asks whether to stop, at least every 20 ms.
+// Thrown and caught in here, where nothing is half done.
+struct OutOfTime {};
+
+// Asks whether to stop, at least every 20 ms, and looks at the time.
 class Poller {
 public:
-    explicit Poller(bool (*poll)()) : poll_(poll) {}
+    Poller(bool (*poll)(), double seconds)
+        : poll_(poll), limited_(std::isfinite(seconds)), seconds_(limited_ ? std::max(seconds, 0.0) : 0.0) {}
 
-    void operator()() {
-        if (poll_ == nullptr || Clock::now() < next_) return;
+    // made: whether there was a step already.
+    void operator()(bool made) {
+        if (poll_ == nullptr && !limited_) return;
+        const Clock::time_point now = Clock::now();
+        if (limited_ && made && std::chrono::duration<double>(now - begin_).count() >= seconds_) throw OutOfTime();
+        if (poll_ == nullptr || now < next_) return;
         if (poll_()) throw Interrupted();
         next_ = Clock::now() + kEvery;
     }
@@ -30,7 +38,10 @@ private:
     using Clock = std::chrono::steady_clock;
     static constexpr std::chrono::milliseconds kEvery{20};
     bool (*poll_)();
-    Clock::time_point next_ = Clock::now() + kEvery;
+    bool limited_;
+    double seconds_;
+    Clock::time_point begin_ = Clock::now();
+    Clock::time_point next_ = begin_ + kEvery;
 };
 
 void check_bptt(const NetworkConfig& config, std::int64_t bptt) {
@@ -126,27 +137,35 @@ std::int64_t Trainer<Real>::updates(std::span<const std::int64_t> order) const {
 }
 
 template <class Real>
-void Trainer<Real>::run_epoch(std::span<const std::int64_t> order, double learning_rate, std::span<double> losses,
-                              std::span<double> weights, bool (*poll)()) {
-    Poller poller(poll);
+std::size_t Trainer<Real>::run_epoch(std::span<const std::int64_t> order, double learning_rate,
+                                     std::span<double> losses, std::span<double> weights, bool (*poll)(),
+                                     double seconds) {
+    Poller poller(poll, seconds);
     std::fill(losses.begin(), losses.end(), 0.0);
     std::fill(weights.begin(), weights.end(), 0.0);
+    std::size_t update = 0;
+    const auto look = [&] { poller(update > 0); };
+    const auto make_step = [&](const LossSum& sum) {
+        if (sum.weight > 0.0) {
+            losses[update] = sum.loss / sum.weight;
+            if (!weights.empty()) weights[update] = sum.weight * targets_->scale();
+            apply_scaled(learning_rate, sum.weight, gradients_.data());
+        }
+        ++update;
+        look();
+    };
     std::size_t first = 0;  // update of the batch
-    for (std::int64_t b = 0; b < batches(order); ++b) {
-        const std::span<const std::int64_t> batch = batch_of(order, b);
-        std::size_t update = first;
-        const auto make_step = [&](const LossSum& sum) {
-            if (sum.weight > 0.0) {
-                losses[update] = sum.loss / sum.weight;
-                if (!weights.empty()) weights[update] = sum.weight * targets_->scale();
-                apply_scaled(learning_rate, sum.weight, gradients_.data());
-            }
-            ++update;
-            poller();
-        };
-        accumulate_scaled(batch, make_step, poller);
-        first += network_.config().per_step ? static_cast<std::size_t>(segments_of(batch)) : 1;
+    try {
+        for (std::int64_t b = 0; b < batches(order); ++b) {
+            const std::span<const std::int64_t> batch = batch_of(order, b);
+            update = first;
+            accumulate_scaled(batch, make_step, look);
+            first += network_.config().per_step ? static_cast<std::size_t>(segments_of(batch)) : 1;
+        }
+    } catch (const OutOfTime&) {
+        return update;
     }
+    return first;
 }
 
 // Sequences that count nothing are left out before anything is computed: whatever they hold cannot matter.

@@ -271,11 +271,12 @@ class Trainer:
 
     def __init__(self, network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None, bptt: int = 0) -> None: ...
 
-    def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
+    def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float, seconds: float = float('inf')) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
         One step for every batch of `order` (None: the sequences as they stand), with bptt and
         target="sequence" for every segment of its batches. Returns the mean loss before each step; 0 where
-        nothing counts. Ctrl-C raises KeyboardInterrupt between two batches or segments.
+        nothing counts. After so many seconds no step but the first begins, and those that were made are
+        returned. Ctrl-C raises KeyboardInterrupt between two batches or segments.
         """
 
     @property
@@ -313,11 +314,12 @@ class Trainer64:
 
     def __init__(self, network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None, bptt: int = 0) -> None: ...
 
-    def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
+    def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float, seconds: float = float('inf')) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
         One step for every batch of `order` (None: the sequences as they stand), with bptt and
         target="sequence" for every segment of its batches. Returns the mean loss before each step; 0 where
-        nothing counts. Ctrl-C raises KeyboardInterrupt between two batches or segments.
+        nothing counts. After so many seconds no step but the first begins, and those that were made are
+        returned. Ctrl-C raises KeyboardInterrupt between two batches or segments.
         """
 
     @property

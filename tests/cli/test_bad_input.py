@@ -56,14 +56,15 @@ def test_misspelt_column_to_ignore(fit, houses):
 
 def test_text_in_a_number_column(fit, houses):
     assert fit(spoil(houses, "age", 3, "old")) == (
-        f'houses.csv, data row 4 {ROW}, column "age": "old" is not a number; only numbers can be used '
-        "for now; a column can be left out with --ignore"
+        f'houses.csv, data row 4 {ROW}, column "age": "old" is not a number, as the others in this column '
+        'are; correct it, take the column as categories with --categorical "age", or leave it out with '
+        "--ignore"
     )
 
 
 def test_several_texts_are_counted(fit, houses):
     frame = spoil(spoil(houses, "age", 3, "old"), "age", 9, "new")
-    assert '"old" is not a number; only numbers can be used for now (1 more such in this column)' in fit(
+    assert '"old" is not a number, as the others in this column are (1 more such in this column)' in fit(
         frame
     )
 
@@ -121,7 +122,12 @@ def test_column_that_comes_twice(fit, houses):
 
 
 def test_target_given_twice(fit, houses):
-    assert "name the same column more than once: price" in fit(houses, "--target", "price")
+    assert fit(houses, "--target", "price") == (
+        'the column "price" is named by --target twice; a column has one role'
+    )
+    assert '"age" is named by --categorical and --ignore' in fit(
+        houses, "--ignore", "age", "--categorical", "age"
+    )
 
 
 @pytest.mark.parametrize(

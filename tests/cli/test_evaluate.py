@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.metrics import (
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    r2_score,
+    root_mean_squared_error,
+)
 
 from grulearn import GRURegressor, load
 from grulearn.cli._scores import format_number, scores
@@ -14,11 +21,12 @@ QUICK = ("--max-iter", "5", "--hidden-size", "4", "--random-state", "0")
 
 def rows(stdout):
     """Return the numbers of each row of the table by its first words."""
-    lines = [line.split() for line in stdout.splitlines() if line.strip().startswith(("the model", "always"))]
-    return {" ".join(words[:-3]): [float(word.replace(",", "")) for word in words[-3:]] for words in lines}
+    lines = [line for line in stdout.splitlines() if line.strip().startswith(("the model", "always"))]
+    cells = [re.split(r" {2,}", line.replace(" %", "").strip()) for line in lines]
+    return {label: [float(number.replace(",", "")) for number in numbers] for label, *numbers in cells}
 
 
-def test_prints_rmse_mae_and_r2_beside_the_mean_s(grulearn, csv, houses, model):
+def test_prints_errors_beside_those_of_mean_and_median(grulearn, csv, houses, model):
     outcome = grulearn("evaluate", model, csv)
     assert outcome.code == 0
     assert outcome.stderr == ""
@@ -27,12 +35,17 @@ def test_prints_rmse_mae_and_r2_beside_the_mean_s(grulearn, csv, houses, model):
     expected = [
         root_mean_squared_error(truth, predicted),
         mean_absolute_error(truth, predicted),
+        100 * mean_absolute_percentage_error(truth, predicted),
         r2_score(truth, predicted),
     ]
     table = rows(outcome.stdout)
+    assert list(table) == ["the model", "always the mean", "always the median"]
+    # Printed with three or four digits.
     np.testing.assert_allclose(table["the model"], expected, rtol=5e-3, atol=1e-3)
     np.testing.assert_allclose(table["always the mean"][0], np.std(truth), rtol=1e-3)
-    assert table["always the mean"][2] == 0.0
+    assert table["always the mean"][3] == 0.0
+    median_error = np.mean(np.abs(truth - np.median(truth)))
+    np.testing.assert_allclose(table["always the median"][1], median_error, rtol=1e-3)
 
 
 def test_target_can_be_named(grulearn, csv, houses, model):
@@ -51,7 +64,8 @@ def test_several_targets_have_their_own_rows(grulearn, csv, tmp_path):
     path = tmp_path / "model.gru"
     grulearn("fit", csv, "--target", "price", "--target", "age", "--output", path, *QUICK)
     assert list(rows(grulearn("evaluate", path, csv).stdout)) == [
-        "the model for price", "always the mean for price", "the model for age", "always the mean for age",
+        "the model for price", "always the mean for price", "always the median for price",
+        "the model for age", "always the mean for age", "always the median for age",
     ]  # fmt: skip
 
 
@@ -59,7 +73,7 @@ def test_one_row_has_no_r2(grulearn, csv, houses, model):
     houses.head(1).to_csv(csv, index=False)
     outcome = grulearn("evaluate", model, csv)
     assert outcome.code == 0
-    assert outcome.stdout.count("undefined") == 2
+    assert outcome.stdout.count("undefined") == 3
     assert ", 1 row\n" in outcome.stdout
 
 

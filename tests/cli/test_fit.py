@@ -11,9 +11,15 @@ import pytest
 
 from grulearn import GRURegressor, load
 from grulearn.cli._estimator_options import describe_parameters, parse, spell
+from grulearn.cli.fit import _NOT_OFFERED, ESTIMATORS
 
 QUICK = ("--max-iter", "5", "--hidden-size", "4", "--random-state", "0")
-PARAMETERS = inspect.signature(GRURegressor).parameters
+PARAMETERS = {
+    name: (estimator, parameter)
+    for estimator in reversed(ESTIMATORS.values())
+    for name, parameter in inspect.signature(estimator).parameters.items()
+    if name not in _NOT_OFFERED
+}
 
 
 def test_saves_what_the_estimator_would_have_learned(grulearn, csv, houses, tmp_path):
@@ -127,12 +133,13 @@ def test_every_parameter_is_an_option_with_its_default_and_a_description(grulear
     text = re.sub(r"\s+", " ", grulearn("fit", "--help").stdout)
     flag = "--" + name.replace("_", "-")
     assert flag in text
-    default = PARAMETERS[name].default
+    estimator, parameter = PARAMETERS[name]
+    default = parameter.default
     shown = (flag if default else f"--no-{flag[2:]}") if isinstance(default, bool) else spell(default)
     after = text.split(f" {flag} ", 1)[1].split(" --", 1)[0] if not isinstance(default, bool) else text
     if not isinstance(default, bool):
         assert f"[default: {shown}]" in after
-    kind, description = describe_parameters(GRURegressor)[name]
+    kind, description = describe_parameters(estimator)[name]
     assert kind
     assert "]_" not in description
     assert len(description.split()) >= 2
@@ -140,7 +147,7 @@ def test_every_parameter_is_an_option_with_its_default_and_a_description(grulear
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_defaults_survive_the_way_through_text(name):
-    default = PARAMETERS[name].default
+    default = PARAMETERS[name][1].default
     parsed = parse(spell(default))
     assert parsed == default
     assert type(parsed) is type(default)
@@ -153,18 +160,41 @@ def test_options_reach_the_estimator(grulearn, csv, tmp_path):
         "standardize": "inputs", "init": "pytorch", "learning_rate_init": 0.01, "weight_decay": 0.1,
         "batch_size": 16, "max_iter": 2, "clip_norm": None, "early_stopping": False,
         "validation_fraction": 0.2, "n_iter_no_change": 3, "tol": 0.0, "n_jobs": 1,
-        "checkpoint_steps": 100, "dtype": "float64", "verbose": 0, "random_state": 5,
+        "checkpoint_steps": 100, "dtype": "float64", "verbose": 0, "random_state": 5, "pooling": "mean",
+        "loss": "huber", "quantiles": None, "delta": 0.5, "missing": "mean", "bptt": None, "max_seconds": 60,
+        "validation": "random",
     }  # fmt: skip
-    assert set(options) == set(PARAMETERS)
+    assert set(options) == set(PARAMETERS) - {"class_weight"}
     words: list[str] = []
     for name, value in options.items():
         flag = "--" + name.replace("_", "-")
-        if isinstance(PARAMETERS[name].default, bool) and isinstance(value, bool):
+        if isinstance(PARAMETERS[name][1].default, bool) and isinstance(value, bool):
             words.append(flag if value else f"--no-{flag[2:]}")
         else:
             words += [flag, spell(value)]
     assert grulearn("fit", csv, "--target", "price", "--output", path, *words).code == 0
-    assert load(path).get_params() == options
+    taken = load(path).get_params()
+    assert {name: taken[name] for name in options} == options
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.1,0.5,0.9", [0.1, 0.5, 0.9]),
+        ("yes=10,no=1", {"yes": 10, "no": 1}),
+        ("0=1,1=2.5", {0: 1, 1: 2.5}),
+        ("balanced", "balanced"),
+    ],
+)
+def test_lists_and_weights_of_classes(text, value):
+    assert parse(text) == value
+
+
+def test_an_option_of_the_other_task_is_refused(grulearn, csv):
+    error = grulearn("fit", csv, "--target", "price", "--class-weight", "balanced", *QUICK).error
+    assert error == "--class-weight is for classification; the task here is regression (--task)"
+    error = grulearn("fit", csv, "--target", "price", "--task", "regressin").error
+    assert error == "--task must be auto, regression or classification; it is regressin"
 
 
 def test_a_file_that_is_there_is_replaced(grulearn, csv, tmp_path):

@@ -10,7 +10,8 @@ from grulearn import GRURegressor, load
 
 FIELDS = [
     "file", "bytes", "format_version", "estimator", "options", "network", "n_parameters", "features",
-    "n_features", "targets", "data", "seed", "history", "versions", "instruction_set",
+    "n_features", "targets", "classes", "categories", "missing", "table", "data", "seed",
+    "history", "versions", "instruction_set",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from grulearn import load
 
@@ -42,3 +43,33 @@ def test_damaged_file(grulearn, tmp_path):
     path = tmp_path / "houses.parquet"
     path.write_bytes(b"PAR1 and no more")
     assert "houses.parquet cannot be read as Parquet" in grulearn("fit", path, "--target", "price").error
+
+
+def test_long_table_with_a_time_zone_categories_and_gaps(grulearn, tmp_path):
+    rng = np.random.default_rng(0)
+    n = 120
+    frame = pd.DataFrame(
+        {
+            "machine": np.repeat(np.arange(20), 6),
+            "ts": pd.date_range("2024-03-30", periods=n, freq="h", tz="Europe/Berlin"),
+            "load": pd.array(np.where(rng.random(n) < 0.2, None, rng.integers(0, 9, n)), dtype="Int64"),
+            "mode": pd.Categorical(rng.choice(["idle", "run"], n)),
+            "code": rng.integers(1, 4, n),
+            "failed": pd.array(np.repeat(rng.random(20) < 0.5, 6), dtype="boolean"),
+        }
+    )
+    table, path = tmp_path / "log.parquet", tmp_path / "model.gru"
+    frame.to_parquet(table)
+    outcome = grulearn(
+        "fit", table, "--id", "machine", "--time", "ts", "--target", "failed", "--categorical", "code",
+        "--missing", "simple", "--output", path, *QUICK,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.stderr
+    assert 'Categories: "mode" (2 values), "code" (3 values).' in outcome.stdout
+    assert load(path).classes_.tolist() == [False, True]
+    before = grulearn("predict", path, table, "--proba").stdout
+    # The same as CSV, and with the codes as the floats that a gap makes of whole numbers.
+    frame.assign(code=frame.code.astype(float)).to_parquet(table)
+    assert grulearn("predict", path, table, "--proba").stdout == before
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    assert grulearn("predict", path, tmp_path / "log.csv", "--proba").stdout == before

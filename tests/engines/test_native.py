@@ -171,7 +171,7 @@ def test_checkpoints_do_not_change_a_bit(
 
 def test_inputs_of_the_specification_reach_the_core(dtype: str) -> None:
     """Codes are read beside the rows, where there are categorical features, and only there."""
-    given = InputSpec(1, categorical=[(3, 2)], decay=True)
+    given = InputSpec(1, categorical=[(5, 2)], decay=True)  # the first two rows of a table begin at 0
     spec = NetworkSpec(given, CellSpec(4), head=HeadSpec(1), dtype=dtype)
     shapes = parameter_shapes(spec)
     engine = get_engine("native")(spec)
@@ -179,8 +179,8 @@ def test_inputs_of_the_specification_reach_the_core(dtype: str) -> None:
     engine.set_parameters(start)
     assert len(engine.parameters()) == sum(int(np.prod(shape)) for shape in shapes.values())
     rows = np.random.default_rng(1).random((20, 3)).astype(dtype)
-    codes = np.arange(20, dtype=np.int32)[:, np.newaxis] % 3
-    words = [np.array(["a", "b", "c"])]
+    codes = np.arange(20, dtype=np.int32)[:, np.newaxis] % 5
+    words = [np.array(["a", "b", "c", "d", "e"])]
     data = Sequences(rows, [0, 5], [5, 15], codes=codes, categories=words)
     other = Sequences(rows, [0, 5], [5, 15], codes=codes[::-1].copy(), categories=words)
     assert (engine.predict(data) != engine.predict(other)).all()

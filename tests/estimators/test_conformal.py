@@ -63,6 +63,13 @@ def test_too_few_sequences_say_how_many_are_needed():
     assert ScoreDistribution.fit(np.arange(9.0)).quantile(0.9) == 8
 
 
+@pytest.mark.parametrize(("n", "weight", "coverage"), [(3, 0.7, 0.75), (4, 0.3, 0.8), (4, 0.7, 0.6)])
+def test_rounding_costs_no_sequence(n, weight, coverage):
+    """In floating point these masses add up to a little less than the coverage."""
+    k = round((n + 1) * coverage)
+    assert ScoreDistribution.fit(np.arange(1.0, n + 1), weights=np.full(n, weight)).quantile(coverage) == k
+
+
 @pytest.mark.parametrize("coverage", [0, 1, -0.1, 1.5, 90, float("nan")])
 def test_a_coverage_that_is_none(coverage):
     with pytest.raises(ValueError, match="between 0 and 1"):

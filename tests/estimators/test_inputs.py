@@ -124,7 +124,7 @@ def test_bad_targets(y: Any, message: str) -> None:
     [
         (changed(TABLE, (5, 1), np.nan), r"Input X contains NaN at row 5, column 1\."),
         (changed(TABLE, (5, 1), -np.inf), r"Input X contains infinity at row 5, column 1\."),
-        (changed(SERIES, (5, 2, 1), np.nan), r"Input X contains NaN at sequence 5, step 2, feature 1\. Pass missing="),
+        (changed(SERIES, (5, 2, 1), np.nan), r"NaN at sequence 5, step 2, feature 1\. Pass missing="),
         (changed(TABLE, (5, 1), "old"), r"X holds 'old' at row 5, column 1, which is not a number"),
         (changed(SERIES, (5, 2, 1), "x"), r"X holds 'x' at sample 5, step 2, feature 1"),
         (FRAME.mask(FRAME.index.to_series() == 5), r"NaN at row 5, column 'rooms' \(0\) \(2 more"),
@@ -150,9 +150,7 @@ def test_bad_inputs_of_fit(X: Any, message: str) -> None:
 
 def test_values_beyond_float32_are_placed() -> None:
     X = changed(SERIES, (5, 2, 1), 1e300)
-    with pytest.raises(
-        ValueError, match=r"too large for float32 at sequence 5, step 2, feature 1: 1e\+300"
-    ):
+    with pytest.raises(ValueError, match=r"too large for float32 at sequence 5, step 2, feature 1: 1e\+300"):
         regressor(standardize=False).fit(X, TARGET)
     with pytest.raises(ValueError, match=r"at sequence 5, step 2, feature 1"):
         regressor().fit(SERIES, TARGET).predict(X)

@@ -9,6 +9,8 @@ import pytest
 
 import grulearn
 from grulearn import GRUClassifier, GRURegressor, Sequences
+from grulearn.estimators import _base
+from grulearn.training import halves
 
 LOSSES: dict[str, dict[str, Any]] = {
     "squared_error": {},
@@ -214,3 +216,18 @@ def test_intervals_do_not_depend_on_threads_or_form():
     one = regressor(max_iter=5, n_jobs=1).fit(X, y).predict_interval(X, 0.8)
     other = regressor(max_iter=5, n_jobs=2).fit(Sequences.from_list(X), y)
     np.testing.assert_array_equal(other.predict_interval(Sequences.from_list(X), 0.8), one)
+
+
+def test_halves_of_the_validation_part_do_not_divide_groups(monkeypatch):
+    seen = []
+
+    def watched(data, rng, groups=None):
+        seen.append((groups, halves(data, rng, groups)))
+        return seen[-1][1]
+
+    monkeypatch.setattr(_base, "halves", watched)
+    X, y = noisy(120, 0)
+    regressor(max_iter=2, validation_fraction=0.3).fit(X, y, groups=np.repeat(np.arange(30), 4))
+    ((groups, first),) = seen
+    assert len(groups) == 36
+    assert not set(groups[first]) & set(groups[~first])

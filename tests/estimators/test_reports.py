@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from sklearn.datasets import make_friedman1
 
 from grulearn.estimators import GRURegressor
+from grulearn.sequences import Sequences
 from grulearn.training import EpochReport
 
 TABLE, TARGET = make_friedman1(300, n_features=6, noise=0.3, random_state=0)
@@ -27,8 +29,9 @@ def test_hooks_and_printing(capsys: pytest.CaptureFixture[str]) -> None:
         "300 sequences of 1 step, 6 features: the recurrent weights are not used; "
         "pass a 3-D array (sample, step, feature) for sequences"
     )
-    assert printed[1].startswith(f"epoch 1/3  training loss {model.loss_curve_[0]:.6g}  validation loss")
-    assert len(printed) == 5
+    assert printed[1] == "held out: 30 of 300 sequences, drawn at random"
+    assert printed[2].startswith(f"epoch 1/3  training loss {model.loss_curve_[0]:.6g}  validation loss")
+    assert len(printed) == 6
     assert printed[-1].startswith("stopped after epoch 3: max_iter; the weights of epoch")
 
 
@@ -39,3 +42,10 @@ def test_long_trainings_print_about_a_hundred_lines(
     model = GRURegressor(2, max_iter=1000, batch_size=300, early_stopping=False, verbose=verbose)
     model.fit(TABLE[:, :2], TARGET)
     assert sum(line.startswith("epoch") for line in capsys.readouterr().out.splitlines()) == expected
+
+
+def test_a_log_with_windows_that_nearly_all_overlap_gets_a_warning() -> None:
+    """131 windows: those from 117 on are held out, and the first 18 share no step with them."""
+    windows = Sequences.from_array(np.random.default_rng(0).normal(size=(1, 230, 1))).windows(100)
+    with pytest.warns(UserWarning, match=r"99 sequences share steps with the 14 .*; 18 are left"):
+        GRURegressor(4, max_iter=1).fit(windows, np.arange(131.0))

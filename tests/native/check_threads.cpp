@@ -23,14 +23,16 @@ namespace native_tests {
 namespace {
 
 // Enough work that two threads share it (the core keeps smaller loops on one), few enough rows that a large cell's
-// steps are shared by panels in half of the problems.
+// steps are shared by panels in half of the problems. Half of each kind have embeddings and decay, and train in
+// segments.
 template <class Real>
 struct Problem {
     grulearn::NetworkConfig config;
     std::vector<Real> parameters, rows, targets;
     std::vector<std::int64_t> starts, lengths;
+    std::vector<std::int32_t> codes;
 
-    explicit Problem(bool by_panels) {
+    Problem(bool by_panels, bool prepares) {
         const std::int64_t sequences = by_panels ? 3 : 96;
         config.input_size = 3;
         config.hidden_size = by_panels ? 150 : 40;
@@ -41,13 +43,23 @@ struct Problem {
             lengths.push_back(by_panels ? 20 : 1 + i % 17);
             start += lengths.back();
         }
-        rows = wave(start * config.input_size, 1.0, 0.37);
+        if (prepares) {
+            config.decay = true;
+            config.tables = {{5, 3}, {300, 2}};
+            for (std::int64_t i = 0; i < start; ++i) {
+                codes.push_back(static_cast<std::int32_t>(i % 5));
+                codes.push_back(static_cast<std::int32_t>(i * 7 % 300));
+            }
+        }
+        rows = wave(start * config.row_width(), 1.0, 0.37);
         targets = wave(sequences, 0.5, 0.9);
     }
     [[nodiscard]] grulearn::SequencesView<Real> view() const {
         grulearn::SequencesView<Real> view;
-        view.n_rows = static_cast<std::int64_t>(rows.size()) / config.input_size;
-        view.n_features = config.input_size;
+        view.n_rows = static_cast<std::int64_t>(rows.size()) / config.row_width();
+        view.n_features = config.row_width();
+        view.n_categorical = static_cast<std::int64_t>(config.tables.size());
+        view.codes = codes.data();
         view.starts = starts;
         view.lengths = lengths;
         view.rows = rows.data();
@@ -93,8 +105,9 @@ std::vector<Real> trained(const Problem<Real>& problem, std::string_view isa, in
     grulearn::TrainerConfig training;
     training.batch_size = 96;
     training.n_jobs = n_jobs;
+    training.bptt = problem.config.prepares_inputs() ? 6 : 0;
     grulearn::Trainer<Real> trainer(network, problem.view(), targets, training);
-    std::vector<double> losses(static_cast<std::size_t>(trainer.batches({})));
+    std::vector<double> losses(static_cast<std::size_t>(trainer.updates({})));
     for (int epoch = 0; epoch < epochs; ++epoch) trainer.run_epoch({}, 0.01, losses);
     std::vector<Real> parameters(static_cast<std::size_t>(network.layout().canonical_size));
     network.get_parameters(parameters.data());
@@ -140,8 +153,8 @@ void check_fork(const grulearn::Network<Real>& network, const Problem<Real>& pro
 template <class Real>
 void check_threads(std::string_view isa, const Options& options, Report& report) {
     const int rounds = options.quick ? 2 : 12;
-    for (const bool by_panels : {false, true}) {
-        const Problem<Real> problem(by_panels);
+    for (const int kind : {0, 1, 2, 3}) {
+        const Problem<Real> problem(kind % 2 == 1, kind >= 2);
         grulearn::Network<Real> network(problem.config, isa);
         problem.set_parameters(network);
         const auto predicted = predictions(network, problem, 1);

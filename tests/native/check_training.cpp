@@ -31,7 +31,7 @@ Trained<Real> train(const Case& c, const Inputs<Real>& in, std::string_view isa,
     grulearn::Trainer<Real> trainer(network, in.view(), in.targets_view(columns), training);
     Trained<Real> result;
     for (std::int64_t epoch = 0; epoch < c.epochs; ++epoch) {
-        std::vector<double> losses(static_cast<std::size_t>(trainer.batches({})));
+        std::vector<double> losses(static_cast<std::size_t>(trainer.updates({})));
         trainer.run_epoch({}, c.learning_rate, losses);
         result.losses.insert(result.losses.end(), losses.begin(), losses.end());
     }

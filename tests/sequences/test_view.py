@@ -295,6 +295,8 @@ def test_picking_shares_the_rows(ragged, sequences, key, expected):
     picked = sequences[key]
     assert isinstance(picked, Sequences)
     assert picked.rows is sequences.rows
+    assert picked.starts.flags.c_contiguous  # the core takes no strided ones, such as those of [::-1]
+    assert picked.lengths.flags.c_contiguous
     assert_equal(picked, [ragged[i] for i in expected])
 
 

@@ -31,7 +31,9 @@ class Tape:
     def set_parameters(self, values: np.ndarray) -> None:
         self.weight = values.copy()
 
-    def run_epoch(self, order: np.ndarray | None, learning_rate: float) -> np.ndarray:
+    def run_epoch(
+        self, order: np.ndarray | None, learning_rate: float, seconds: float = math.inf
+    ) -> np.ndarray:
         self.epoch += 1
         self.orders.append(order)
         self.rates.append(learning_rate)
@@ -159,7 +161,9 @@ def test_divergence_at_once_keeps_the_initial_weights(held_out: list[float]) -> 
 
 def test_the_last_update_may_diverge_too() -> None:
     class Exploding(Tape):
-        def run_epoch(self, order: np.ndarray | None, learning_rate: float) -> np.ndarray:
+        def run_epoch(
+            self, order: np.ndarray | None, learning_rate: float, seconds: float = math.inf
+        ) -> np.ndarray:
             losses = super().run_epoch(order, learning_rate)
             if self.epoch == 3:
                 self.weight[0] = np.inf

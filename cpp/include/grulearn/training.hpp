@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -94,9 +95,11 @@ public:
     // One step for every batch of `order` (empty: all sequences as they stand), or with bptt for its segments; losses:
     // the mean loss of each before its step, updates(order) of them; weights (or empty): what they are means over. A
     // batch or segment in which nothing counts makes no step, and has loss 0 and weight 0. poll, if given, is asked
-    // between them at least every 20 ms whether to stop; then Interrupted is thrown.
-    void run_epoch(std::span<const std::int64_t> order, double learning_rate, std::span<double> losses,
-                   std::span<double> weights = {}, bool (*poll)() = nullptr);
+    // between them at least every 20 ms whether to stop; then Interrupted is thrown. No step but the first begins
+    // after so many seconds. Returns how many of the losses were measured.
+    std::size_t run_epoch(std::span<const std::int64_t> order, double learning_rate, std::span<double> losses,
+                          std::span<double> weights = {}, bool (*poll)() = nullptr,
+                          double seconds = std::numeric_limits<double>::infinity());
     // Throws InvalidArgument for a sequence that is not there.
     [[nodiscard]] std::int64_t updates(std::span<const std::int64_t> order) const;
 

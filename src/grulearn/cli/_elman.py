@@ -2,13 +2,12 @@
 
     h_t = tanh(W x_t + U h_{t-1} + b),  h_0 = 0,        p = softmax(V h_T + c)
 
-It gets what the GRU gets: initial weights drawn in the same way, Adam, the same bound on the gradient's norm,
-and the weights of the lowest validation loss.
+It gets what the GRU gets: initial weights drawn in the same way, Adam with decoupled weight decay, batches,
+and a bound on the gradient's norm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -35,47 +34,30 @@ class ElmanClassifier:
 
     hidden_size: int
     learning_rate_init: float = 3e-3
+    weight_decay: float = 0.0
     batch_size: int = 16
     max_iter: int = 200
-    n_iter_no_change: float = 20
-    tol: float = 1e-4
     clip_norm: float = 1.0
     random_state: int = 0
     weights: Weights = field(default_factory=dict, init=False)
-    n_iter: int = field(default=0, init=False)
+    loss_curve: list[float] = field(default_factory=list, init=False)
 
-    def fit(
-        self,
-        X: Sequences,
-        y: NDArray[np.int64],
-        X_val: Sequences,
-        y_val: NDArray[np.int64],
-        on_epoch: Callable[[int], None] = lambda epoch: None,
-    ) -> Self:
-        """Train on classes 0 to K - 1, and keep the weights of the lowest validation loss."""
+    def fit(self, X: Sequences, y: NDArray[np.int64]) -> Self:
+        """Train on classes 0 to K - 1 for `max_iter` epochs."""
         rng = np.random.default_rng(self.random_state)
         self.weights = new_weights(X.n_features, self.hidden_size, int(y.max()) + 1, rng)
-        adam = _Adam(self.weights)
-        best, lowest, reference, waited = self.weights, np.inf, np.inf, 0
-        for epoch in range(1, self.max_iter + 1):
+        self.loss_curve = []
+        adam = _Adam(self.weights, self.weight_decay)
+        for _ in range(self.max_iter):
             order = rng.permutation(len(X))
+            total = 0.0
             for begin in range(0, len(X), self.batch_size):
                 batch = order[begin : begin + self.batch_size]
-                _, gradients = loss_and_gradients(self.weights, X[batch], y[batch])
+                loss, gradients = loss_and_gradients(self.weights, X[batch], y[batch])
                 _clip(gradients, self.clip_norm)
                 adam.step(self.weights, gradients, self.learning_rate_init)
-            self.n_iter = epoch
-            on_epoch(epoch)
-            loss = mean_loss(self.weights, X_val, y_val)
-            if loss < lowest:
-                lowest, best = loss, self.weights.copy()  # an update makes new arrays
-            if loss < reference - self.tol:
-                reference, waited = loss, 0
-            else:
-                waited += 1
-            if waited >= self.n_iter_no_change:
-                break
-        self.weights = best
+                total += loss * len(batch)
+            self.loss_curve.append(total / len(X))
         return self
 
     def predict(self, X: Sequences) -> NDArray[np.int64]:
@@ -151,16 +133,11 @@ def loss_and_gradients(weights: Weights, X: Sequences, y: NDArray[np.int64]) -> 
     return float(-log_p[true].mean()), gradients
 
 
-def mean_loss(weights: Weights, X: Sequences, y: NDArray[np.int64]) -> float:
-    """Return the mean cross entropy."""
-    log_p = _log_softmax(forward(weights, X)[0])
-    return float(-log_p[np.arange(len(X)), y].mean())
-
-
 class _Adam:
-    """Adam (Kingma and Ba 2015) with its usual constants."""
+    """Adam (Kingma and Ba 2015) with its usual constants; weights, but not biases, decay (AdamW)."""
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, weight_decay: float) -> None:
+        self._weight_decay = weight_decay
         self._mean = {name: np.zeros_like(values) for name, values in weights.items()}
         self._square = {name: np.zeros_like(values) for name, values in weights.items()}
         self._n_steps = 0
@@ -172,7 +149,10 @@ class _Adam:
             self._square[name] += (1.0 - _BETA_2) * (g * g - self._square[name])
             mean = self._mean[name] / (1.0 - _BETA_1**self._n_steps)
             square = self._square[name] / (1.0 - _BETA_2**self._n_steps)
-            weights[name] = weights[name] - learning_rate * mean / (np.sqrt(square) + _EPSILON)
+            update = mean / (np.sqrt(square) + _EPSILON)
+            if weights[name].ndim > 1:
+                update += self._weight_decay * weights[name]
+            weights[name] = weights[name] - learning_rate * update
 
 
 def _clip(gradients: Weights, bound: float) -> None:

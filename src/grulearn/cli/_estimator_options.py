@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -17,29 +17,60 @@ from grulearn.cli._errors import BadInput
 _NUMPYDOC_PARAMETER = re.compile(r"^(\w+) : (.+)$")
 
 
-def add_options(command: Callable[..., None], estimator: type) -> Callable[..., None]:
-    """Give `command`, which takes ``**options``, an option for each parameter of the constructor."""
+def add_options(
+    command: Callable[..., None], estimators: Mapping[str, type], *, without: Collection[str] = ()
+) -> Callable[..., None]:
+    """Give `command`, which takes ``**options``, an option for each parameter of the constructors.
+
+    Parameters
+    ----------
+    command : callable
+    estimators : mapping of str to type
+        By task; what one alone takes says so.
+    without : collection of str
+        Parameters that the command sets itself.
+    """
     signature = inspect.signature(command, eval_str=True)
     own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    described = describe_parameters(estimator)
-    added = [
-        _as_option(parameter, *described.get(parameter.name, ("", "")))
-        for parameter in inspect.signature(estimator).parameters.values()
-        if parameter.name not in signature.parameters  # the command's own --target is a column
-    ]
-    command.__signature__ = signature.replace(parameters=own + added)  # type: ignore[attr-defined]
+    added: dict[str, inspect.Parameter] = {}
+    for task, estimator in estimators.items():
+        described = describe_parameters(estimator)
+        for name, parameter in inspect.signature(estimator).parameters.items():
+            if name in without or name in added:
+                continue
+            kind, help_text = described.get(name, ("", ""))
+            only = "" if tasks_of(name, estimators) == list(estimators) else f" ({task} only)"
+            added[name] = _as_option(
+                parameter, kind, help_text.removesuffix(".") + only + "." * bool(help_text)
+            )
+    command.__signature__ = signature.replace(parameters=own + list(added.values()))  # type: ignore[attr-defined]
     return command
 
 
-def build(estimator: type, options: Mapping[str, str | bool]) -> Any:
-    """Make the estimator from the options' texts, and have it check them.
+def tasks_of(name: str, estimators: Mapping[str, type]) -> list[str]:
+    """Return the tasks whose estimator has a parameter."""
+    return [task for task, kind in estimators.items() if name in inspect.signature(kind).parameters]
+
+
+def refuse_foreign(estimators: Mapping[str, type], task: str, options: Mapping[str, str | bool]) -> None:
+    """Raise BadInput if an option was set that belongs to other tasks alone."""
+    for name, value in options.items():
+        tasks = tasks_of(name, estimators)
+        default = inspect.signature(estimators[tasks[0]]).parameters[name].default
+        if task not in tasks and parse(value) != default:
+            raise BadInput(f"{_flag(name)} is for {' and '.join(tasks)}; the task here is {task} (--task)")
+
+
+def build(estimator: type, options: Mapping[str, str | bool], **more: Any) -> Any:
+    """Make the estimator from the options' texts, of those that it has, and have it check them.
 
     Raises
     ------
     BadInput
         If an option has a value that the estimator does not take; it names the option and what is expected.
     """
-    built = estimator(**{name: parse(value) for name, value in options.items()})
+    known = inspect.signature(estimator).parameters
+    built = estimator(**{name: parse(value) for name, value in options.items() if name in known}, **more)
     try:
         built._validate_params()
     except ValueError as error:
@@ -49,12 +80,21 @@ def build(estimator: type, options: Mapping[str, str | bool]) -> Any:
 
 
 def parse(value: str | bool) -> Any:
-    """Turn an option's text into none, true, false, a number, or itself."""
+    """Turn an option's text into none, true, false, a number, or itself; with commas into a list of these.
+
+    Items of the form ``name=number`` make a dict.
+    """
     if not isinstance(value, str):
         return value
     words = {"none": None, "true": True, "false": False}
     if value.lower() in words:
         return words[value.lower()]
+    items = value.split(",")
+    if all("=" in item for item in items):
+        pairs = (item.rsplit("=", 1) for item in items)
+        return {parse(name): parse(number) for name, number in pairs}
+    if len(items) > 1:
+        return [parse(item) for item in items]
     for number in (int, float):
         try:
             return number(value)

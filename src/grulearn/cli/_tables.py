@@ -1,17 +1,16 @@
-"""Reading a table of numbers from a CSV or Parquet file, with errors that name row and column."""
+"""Reading a table from a CSV or Parquet file, and saying where in it something is."""
 
 from __future__ import annotations
 
 import io
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from grulearn.cli._errors import BadInput
@@ -37,7 +36,10 @@ _NAMES_SHOWN = 8
 
 @dataclass(frozen=True)
 class Table:
-    """The columns of a file as they were read, and the file's name for messages."""
+    """The columns of a file as they were read, and the file's name for messages.
+
+    The frame's index counts the rows of the file, from 0, in whatever order they are.
+    """
 
     source: str
     frame: pd.DataFrame
@@ -59,54 +61,16 @@ class Table:
             f"{self.source} lacks {wanted_by}: {asked}{more} (its columns are {join_names(self.columns)})"
         )
 
-    def numbers(self, names: Sequence[str], hint: str = "") -> pd.DataFrame:
-        """Return the columns as float64; raise BadInput at the first text, missing value or infinity.
-
-        A hint for the user ends the message.
-        """
-        import pandas as pd
-
-        try:
-            return pd.DataFrame({name: self._numbers(name) for name in names}, columns=list(names))
-        except BadInput as error:
-            raise BadInput(f"{error}{hint}") from error
-
-    def _numbers(self, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-        import pandas as pd
-
-        column = self.frame[name]
-        missing = column.isna().to_numpy()
-        if pd.api.types.is_numeric_dtype(column):
-            values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        else:
-            # By way of text: pandas would turn a date into a count of nanoseconds.
-            values = pd.to_numeric(column.astype(str), errors="coerce").to_numpy(dtype=np.float64)
-            text = np.isnan(values) & ~missing
-            if text.any():
-                row = int(text.argmax())
-                raise BadInput(
-                    f'{self._place(row, name)}: "{column.iloc[row]}" is not a number; only numbers can '
-                    f"be used for now{_count_more(text)}"
-                )
-        if missing.any():
-            raise BadInput(
-                f"{self._place(int(missing.argmax()), name)}: the value is missing (NaN or an empty cell); "
-                f"fill it in or leave the row out{_count_more(missing)}"
-            )
-        infinite = ~np.isfinite(values)
-        if infinite.any():
-            raise BadInput(
-                f"{self._place(int(infinite.argmax()), name)}: the value is infinite; expected a finite "
-                f"number{_count_more(infinite)}"
-            )
-        return values
-
-    def _place(self, row: int, column: str) -> str:
-        return f'{self.source}, data row {row + 1} (the first below the header is 1), column "{column}"'
+    def place(self, row: int, column: str) -> str:
+        """Return the words that say where the value in a row of `frame` is in the file."""
+        number = int(self.frame.index[row]) + 1
+        return f'{self.source}, data row {number} (the first below the header is 1), column "{column}"'
 
 
-def read_table(path: Path, separator: str = ",") -> Table:
+def read_table(path: Path, separator: str = ",", *, as_text: Collection[str] = ()) -> Table:
     """Read a file with at least one row.
+
+    Of a CSV file the columns `as_text` are read to the letter: 007 stays 007.
 
     Raises
     ------
@@ -115,7 +79,7 @@ def read_table(path: Path, separator: str = ",") -> Table:
         pyarrow is not installed.
     """
     if str(path) == "-":
-        return _checked(Path("standard input"), _read_csv(path, separator, sys.stdin.buffer.read()))
+        return _checked(Path("standard input"), _read_csv(path, separator, sys.stdin.buffer.read(), as_text))
     if not path.exists():
         raise BadInput(f"there is no file {path}{_nearest_file(path)}")
     if path.is_dir():
@@ -125,13 +89,13 @@ def read_table(path: Path, separator: str = ",") -> Table:
     if path.suffix.lower() in _PARQUET_SUFFIXES:
         return _checked(path, _read_parquet(path))
     # A pipe can be read once only.
-    return _checked(path, _read_csv(path, separator, None if path.is_file() else path.read_bytes()))
+    return _checked(path, _read_csv(path, separator, None if path.is_file() else path.read_bytes(), as_text))
 
 
 def _checked(path: Path, frame: pd.DataFrame) -> Table:
     if len(frame) == 0:
         raise BadInput(f"{path} has a header and no rows; expected at least one row of numbers below it")
-    return Table(str(path), frame)
+    return Table(str(path), frame.reset_index(drop=True))
 
 
 def join_names(names: Sequence[str]) -> str:
@@ -159,7 +123,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _read_csv(path: Path, separator: str, content: bytes | None) -> pd.DataFrame:
+def _read_csv(path: Path, separator: str, content: bytes | None, as_text: Collection[str]) -> pd.DataFrame:
     """Read the file, or what was read from it already."""
     import pandas as pd
 
@@ -179,7 +143,7 @@ def _read_csv(path: Path, separator: str, content: bytes | None) -> pd.DataFrame
         with warnings.catch_warnings():
             # It would cut rows that are longer than the header, with a warning only.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            options = common | _exact_floats() | {"low_memory": False}
+            options = common | _exact_floats() | {"low_memory": False, "dtype": dict.fromkeys(as_text, str)}
             frame: pd.DataFrame = pd.read_csv(_again(path, content), **options)
             return frame
     except pd.errors.ParserWarning as error:
@@ -233,11 +197,6 @@ def _nearest_file(path: Path) -> str:
         return f": there is no folder {path.parent}"
     near = get_close_matches(path.name, [file.name for file in path.parent.iterdir()], n=1, cutoff=0.8)
     return f"; the nearest name there is {near[0]}" if near else ""
-
-
-def _count_more(bad: np.ndarray[Any, np.dtype[np.bool_]]) -> str:
-    others = int(bad.sum()) - 1
-    return f" ({others:,} more such in this column)" if others else ""
 
 
 def _first_line(error: Exception) -> str:

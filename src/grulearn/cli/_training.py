@@ -16,15 +16,21 @@ from sklearn.exceptions import ConvergenceWarning
 
 from grulearn.cli._errors import BadInput, CommandError, Interrupted
 from grulearn.cli._files import replacing
+from grulearn.cli._layout import Layout
+from grulearn.cli._models import save_model
 from grulearn.cli._progress import ProgressView
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where to put the model and the picture of its loss curve; None for nowhere."""
+    """Where to put the model and the picture of its loss curve; None for nowhere.
+
+    With a layout the model file knows the columns of its table.
+    """
 
     model: Path | None = None
     picture: Path | None = None
+    layout: Layout | None = None
     unit: str | None = None
     squared: bool = False
 
@@ -37,7 +43,7 @@ class Outputs:
         """Write both files."""
         if self.model is not None:
             self.model.parent.mkdir(parents=True, exist_ok=True)
-            estimator.save(self.model)
+            save_model(estimator, self.model, self.layout)
         if self.picture is not None:
             save_picture(estimator, self.picture, unit=self.unit, squared=self.squared)
 
@@ -60,7 +66,8 @@ def train(estimator: Any, X: Any, y: Any, view: ProgressView | None, outputs: Ou
             if view is None:
                 estimator.fit(X, y)
             else:
-                estimator._fit(X, y, on_start=view.on_start, on_epoch=view.on_epoch)
+                shown = view.on_start
+                estimator._fit(X, y, on_start=lambda line: shown(_in_options(line)), on_epoch=view.on_epoch)
     except KeyboardInterrupt:
         with _deaf_to_ctrl_c():
             message = _keep_interrupted(estimator, outputs)
@@ -70,6 +77,13 @@ def train(estimator: Any, X: Any, y: Any, view: ProgressView | None, outputs: Ou
         raise CommandError(_keep_diverged(estimator, outputs))
     outputs.write(estimator)
     return seconds
+
+
+def _in_options(reading: str) -> str:
+    """Say what can be done about rows that are no sequences as it is said on the command line."""
+    return reading.replace(
+        "pass a 3-D array (sample, step, feature) for sequences", "--id and --time make rows into sequences"
+    )
 
 
 @contextmanager
@@ -87,6 +101,7 @@ def print_ending(console: Console, estimator: Any, seconds: float) -> None:
     reasons = {
         "max_iter": "the last epoch was reached (--max-iter)",
         "no improvement": f"no improvement for {estimator.n_iter_no_change} epochs",
+        "max_seconds": "the time was up (--max-seconds)",
     }
     of = "training" if estimator.validation_scores_ is None else "validation"
     console.print(

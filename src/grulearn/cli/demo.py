@@ -36,9 +36,17 @@ def command(
             "--output",
             "-o",
             metavar="FOLDER",
-            help="Where to write loss_curve.png and model.gru.  [default: grulearn-demo or grulearn-article]",
+            help="Where to write a picture and model.gru.  [default: grulearn-demo, grulearn-sequence-demo "
+            "or grulearn-article]",
         ),
     ] = None,
+    sequence: Annotated[
+        bool,
+        typer.Option(
+            "--sequence",
+            help="Tell speakers by utterances of different lengths instead, beside a network without gates.",
+        ),
+    ] = False,
     article: Annotated[
         bool,
         typer.Option(
@@ -54,7 +62,7 @@ def command(
         ),
     ] = False,
 ) -> None:
-    """Use the data that come with the package: 20,640 census blocks of California, or 506 tracts of Boston.
+    """Use the data that come with the package: 20,640 census blocks of California, 640 utterances, or Boston.
 
     The files are written to a new folder in the current one, unless --output says otherwise.
     """
@@ -62,10 +70,17 @@ def command(
 
     if equations and not article:
         raise BadInput("--equations goes with --article only")
+    if article and sequence:
+        raise BadInput("--article and --sequence are two demos; give one of them")
     console = new_console()
-    folder = output or Path("grulearn-article" if article else "grulearn-demo")
+    name = "grulearn-article" if article else "grulearn-sequence-demo" if sequence else "grulearn-demo"
+    folder = output or Path(name)
     check_can_make_folder(folder)
-    if article:
+    if sequence:
+        from grulearn.cli import _sequence_demo
+
+        _sequence_demo.run(console, folder)
+    elif article:
         from grulearn.cli import _article
 
         _article.run(console, folder, equations=equations)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EXAMPLE = "grulearn inspect model.gru --json"
+
+_VALUES_SHOWN = 12
+_MISSING = {
+    "error": "not taken",
+    "mean": "become the training part's mean",
+    "forward": "become the last value seen in the sequence",
+    "simple": "become the last value seen; whether and how long ago it was seen goes into the network too",
+    "decay": "fade from the last value seen to the mean, as fast as training found best (GRU-D)",
+}
 
 
 def command(
@@ -74,7 +83,11 @@ def _describe(path: Path, metadata: dict[str, Any]) -> dict[str, Any]:
         "n_parameters": sum(math.prod(shape) for shape in shapes.values()),
         "features": metadata["feature_names"],
         "n_features": metadata["n_features_in"],
-        "targets": metadata["target"]["names"],
+        "targets": _targets(metadata),
+        "classes": metadata["target"].get("classes"),
+        "categories": _categories(metadata),
+        "missing": metadata["params"].get("missing", "error"),
+        "table": metadata.get("table"),
         "data": {
             "reading": metadata["reading"],
             "sequence_lengths": metadata["sequence_lengths"],
@@ -87,6 +100,22 @@ def _describe(path: Path, metadata: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _targets(metadata: Mapping[str, Any]) -> list[str] | None:
+    """Return the names of what is predicted, as the estimator was told or as they stood in a table."""
+    table: Mapping[str, Any] = metadata.get("table") or {}
+    names: list[str] | None = metadata["target"].get("names") or table.get("targets")
+    return names
+
+
+def _categories(metadata: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return the values of each categorical feature that training has seen."""
+    known = metadata.get("encoding", {}).get("categories", [])
+    names = metadata["feature_names"]
+    # They come after the numbers.
+    named = names[-len(known) :] if names and known else [f"c{i}" for i in range(len(known))]
+    return {name: categories["values"] for name, categories in zip(named, known, strict=True)}
+
+
 def _rows(described: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Choose and word what a person wants to see."""
     from grulearn.cli._estimator_options import spell
@@ -96,8 +125,15 @@ def _rows(described: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "estimator", described["estimator"]
     yield "network", _network(described)
     yield "features", ", ".join(described["features"] or [f"{described['n_features']} without names"])
+    for name, values in described["categories"].items():
+        yield "categories", f"{name}: {_few(values)}; and one for all others"
+    yield "missing values", _MISSING.get(described["missing"], described["missing"])
+    if described["table"]:
+        yield "table", _table(described["table"])
     if described["targets"]:
         yield "target", ", ".join(described["targets"])
+    if described["classes"]:
+        yield "classes", _few(described["classes"])
     yield "fitted on", data["reading"]
     yield "fingerprint", data["fingerprint"]
     yield "training", _training(history)
@@ -114,6 +150,20 @@ def _network(described: Mapping[str, Any]) -> str:
         f"{', both directions' if cell['bidirectional'] else ''}, {head['n_outputs']} output"
         f"{'s' if head['n_outputs'] != 1 else ''}; {described['n_parameters']:,} parameters"
     )
+
+
+def _table(table: Mapping[str, Any]) -> str:
+    """Say what a row is."""
+    if table["id"] is None and table["time"] is None:
+        return "each row is a sequence of one step"
+    whose = f"the rows of one {table['id']} are a sequence" if table["id"] else "all rows are one sequence"
+    when = f", in the order of {table['time']}" if table["time"] else ""
+    return f"{whose}{when}; predicts once for each {'row' if table['by_step'] else 'sequence'}"
+
+
+def _few(values: Sequence[Any]) -> str:
+    more = f", ... ({len(values):,} in all)" if len(values) > _VALUES_SHOWN else ""
+    return ", ".join(str(value) for value in values[:_VALUES_SHOWN]) + more
 
 
 def _training(history: Mapping[str, Any]) -> str:

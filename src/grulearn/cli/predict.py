@@ -10,8 +10,15 @@ import typer
 
 from grulearn.cli._errors import BadInput, say
 from grulearn.cli._files import check_all_differ, check_can_write, replacing
-from grulearn.cli._models import Model, ModelArgument, load_model
-from grulearn.cli._tables import DataArgument, SeparatorOption, read_table
+from grulearn.cli._models import (
+    IdOption,
+    ModelArgument,
+    SortOption,
+    TimeOption,
+    load_model,
+    open_features,
+)
+from grulearn.cli._tables import DataArgument, SeparatorOption
 
 EXAMPLE = "grulearn predict model.gru new_houses.csv --output predictions.csv"
 
@@ -25,13 +32,28 @@ def command(
             "--output", "-o", metavar="FILE", help="The CSV file to write; without it, standard output."
         ),
     ] = None,
+    proba: Annotated[
+        bool, typer.Option("--proba", help="Write the probability of each class as well.")
+    ] = False,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            "--coverage",
+            metavar="FLOAT",
+            help="Write intervals, or sets of labels, that hold the truth with this probability.",
+        ),
+    ] = None,
+    id_column: IdOption = None,
+    time_column: TimeOption = None,
+    sort: SortOption = False,
     separator: SeparatorOption = ",",
 ) -> None:
     """Columns are found by their names, in any order; the target column may be there or not.
 
-    The result is a CSV table with one row for each row of DATA, and nothing else goes to standard output.
+    The result is a CSV table, and nothing else goes to standard output. Its rows are those of DATA; for a
+    model of long tables that predicts once for each sequence, there is one row for each id.
     """
-    import pandas as pd
+    from grulearn.cli._predictions import prediction_frame
 
     check_all_differ(**{"MODEL": model, "--output": output})
     check_all_differ(**{"DATA": data, "--output": output})
@@ -39,17 +61,11 @@ def command(
     if output is not None and output.suffix.lower() in (".parquet", ".pq"):
         raise BadInput(f"--output {output}: predictions are written as CSV; give a name that ends in .csv")
     loaded = load_model(model)
-    predicted = loaded.predict(read_table(data, separator))
-    frame = pd.DataFrame(predicted, columns=_column_names(loaded, predicted.shape[1]))
+    features = open_features(loaded, data, separator, id_name=id_column, time_name=time_column, sort=sort)
+    frame = prediction_frame(loaded, features, proba=proba, coverage=coverage)
     if output is None:
         frame.to_csv(sys.stdout, index=False)
         return
     with replacing(output) as temporary:
         frame.to_csv(temporary, index=False)
     say("note", f"{len(frame):,} predictions are in {output}")
-
-
-def _column_names(model: Model, n_outputs: int) -> list[str]:
-    if len(model.target_names) == n_outputs:
-        return [f"predicted_{name}" for name in model.target_names]
-    return ["predicted"] if n_outputs == 1 else [f"predicted_{i}" for i in range(1, n_outputs + 1)]

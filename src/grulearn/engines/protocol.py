@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -67,12 +68,13 @@ class OptimizerOptions:
         Keep the gates of at most this many steps for the backward pass, and recompute the others there;
         None keeps all. It changes memory and time, and no bit of the results.
     bptt : int or None, default=None
-        Truncated backpropagation through time: gradients pass through at most this many steps, and only those are
-        kept. A batch with longer sequences is taken in segments of so many steps, one after another, each from
-        the states that the one before left. With ``target="sequence"`` every segment in which something is
-        labelled makes a step of the optimiser; with ``target="value"`` only the last `bptt` steps of each sequence
-        have a gradient, and a batch makes one step. None, or a number that no sequence exceeds: gradients
-        of whole sequences. For networks in one direction, with pooling "last" or a target for each step.
+        Truncated backpropagation through time: gradients pass through at most this many steps, and only
+        those are kept. A batch with longer sequences is taken in segments of so many steps, one after
+        another, each from the states that the one before left. With ``target="sequence"`` every segment in
+        which something is labelled makes a step of the optimiser; with ``target="value"`` only the last
+        `bptt` steps of each sequence have a gradient, and a batch makes one step. None, or a number that no
+        sequence exceeds: gradients of whole sequences. For networks in one direction, with pooling "last" or
+        a target for each step.
     """
 
     batch_size: int
@@ -91,7 +93,9 @@ class Trainer(Protocol):
     canonical order of :mod:`grulearn.formats.weights`.
     """
 
-    def run_epoch(self, order: NDArray[np.int64] | None, learning_rate: float) -> NDArray[np.float64]:
+    def run_epoch(
+        self, order: NDArray[np.int64] | None, learning_rate: float, seconds: float = math.inf
+    ) -> NDArray[np.float64]:
         """Train on every batch once.
 
         Parameters
@@ -99,6 +103,8 @@ class Trainer(Protocol):
         order : ndarray of int64, shape (M,), or None
             The sequences, in the order in which they fill the batches; None for 0, 1, ..., N - 1.
         learning_rate : float
+        seconds : float, default=inf
+            No update but the first begins after so long.
 
         Returns
         -------

@@ -31,7 +31,7 @@ from grulearn.estimators._fitting import (
 from grulearn.estimators._inputs import Inputs, read_inputs
 from grulearn.estimators._outputs import split_steps
 from grulearn.estimators._parameters import GRUParameters
-from grulearn.estimators._reading import describe, fingerprint, warn_if_doubtful
+from grulearn.estimators._reading import describe, fingerprint, warn_if_doubtful, warn_if_little_is_left
 from grulearn.estimators._samples import Samples
 from grulearn.estimators._targets import Targets
 from grulearn.estimators._warnings import warn
@@ -43,6 +43,7 @@ from grulearn.spec import CellSpec, HeadSpec, NetworkSpec, PoolSpec
 from grulearn.streaming import StepColumns
 from grulearn.threads import resolve_n_jobs
 from grulearn.training import Outcome, Split, halves, split
+from grulearn.training.overlap import as_labels
 
 __all__ = ["BaseGRU"]
 
@@ -156,6 +157,7 @@ class BaseGRU(GRUParameters):
     def _fit_all(self, X: Any, y: Any, request: Request) -> Outcome:
         """Take all steps of a fit; an interrupted training ends like any other."""
         begin = perf_counter()
+        self._check_combinations()
         inputs = read_inputs(self, X, reset=not request.continuing)
         targets = self._read_targets(y, inputs, what="y", request=request)
         # Of all the data, so that the message counts sequences as the user does.
@@ -236,9 +238,14 @@ class BaseGRU(GRUParameters):
         self, data: Sequences, targets: Targets, request: Request, rng: np.random.Generator
     ) -> Split | None:
         """Choose what is held out of the data; None if nothing is."""
+        if request.X_val is not None and not self.early_stopping:
+            raise ValueError(
+                "X_val is given, but early_stopping=False makes no use of it: it decides when to stop. Set "
+                "early_stopping=True, or leave X_val and y_val out"
+            )
         if not self.early_stopping or not request.whole_fit or request.X_val is not None:
             return None
-        return split(
+        parts = split(
             data,
             how=cast(Any, self.validation),
             fraction=self.validation_fraction,
@@ -247,6 +254,10 @@ class BaseGRU(GRUParameters):
             per_step=targets.per_step,
             rng=rng,
         )
+        if self.verbose:
+            print(parts.summary())
+        warn_if_little_is_left(parts)
+        return parts
 
     def _fit_encoding(
         self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None, parts: Split | None
@@ -305,12 +316,8 @@ class BaseGRU(GRUParameters):
             raise ValueError("y_val comes without X_val; expected both or none")
         if parts is None:
             return everything, None
-        if parts.held_out_steps is not None:
-            training = everything.without_last(parts.held_out_steps)
-            held_out = everything.counting_last(parts.held_out_steps)
-        else:
-            training, held_out = everything[parts.training], everything[parts.validation]
-        return training, replace(held_out, in_first_half=halves(data[parts.validation], rng))
+        groups = None if request.groups is None else as_labels(request.groups)[parts.validation]
+        return everything.divided(parts, halves(data[parts.validation], rng, groups))
 
     def _encode(self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None) -> Samples:
         return Samples(self._encoding.transform(data, self.dtype), self._scale_targets(targets), weights)

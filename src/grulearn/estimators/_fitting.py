@@ -221,7 +221,12 @@ def _optimizer_options(estimator: BaseGRU, n: int, n_jobs: int) -> OptimizerOpti
     if checkpoint_steps is not None:
         checkpoint_steps = min(int(checkpoint_steps), estimator.sequence_lengths_[2])
     return OptimizerOptions(
-        int(batch_size), n_jobs, float(estimator.weight_decay), estimator.clip_norm, checkpoint_steps
+        int(batch_size),
+        n_jobs,
+        float(estimator.weight_decay),
+        estimator.clip_norm,
+        checkpoint_steps,
+        None if estimator.bptt is None else min(int(estimator.bptt), estimator.sequence_lengths_[2]),
     )
 
 

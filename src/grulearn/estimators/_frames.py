@@ -10,22 +10,20 @@ from numpy.typing import NDArray
 
 from grulearn.sequences import Schema, Sequences
 
-__all__ = ["prediction_frame", "target_labels"]
-
-_UNNAMED = "predicted"
+__all__ = ["name_endings", "prediction_frame"]
 
 
-def target_labels(names: list[str] | None, n_targets: int) -> list[str]:
-    """Return what the predictions of each target are called.
+def name_endings(names: list[str] | None, n_targets: int) -> list[str]:
+    """Return what follows "predicted" and the like in the names of the columns of each target.
 
     Examples
     --------
-    >>> target_labels(["price"], 1), target_labels(None, 1), target_labels(None, 2)
-    (['predicted_price'], ['predicted'], ['predicted_0', 'predicted_1'])
+    >>> name_endings(["price"], 1), name_endings(None, 1), name_endings(None, 2)
+    (['_price'], [''], ['_1', '_2'])
     """
     if names is not None and len(names) == n_targets:
-        return [f"{_UNNAMED}_{name}" for name in names]
-    return [_UNNAMED] if n_targets == 1 else [f"{_UNNAMED}_{i}" for i in range(n_targets)]
+        return [f"_{name}" for name in names]
+    return [""] if n_targets == 1 else [f"_{i}" for i in range(1, n_targets + 1)]
 
 
 def prediction_frame(

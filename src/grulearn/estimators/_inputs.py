@@ -76,6 +76,7 @@ def _read(estimator: Any, X: Any, *, reset: bool) -> Inputs:
         return _take(estimator, as_sequences(X, tokens=estimator.tokens), None, reset=reset)
     if isinstance(X, Sequences):
         return _take(estimator, X, X, reset=reset)
+    _refuse_texts(X)
     _refuse_dates(X)
     if _is_list_of_sequences(X):
         return _take(estimator, as_sequences(X), X, reset=reset)
@@ -215,6 +216,15 @@ def _has_text_columns(X: Any) -> bool:
 
     frame = nw.from_native(X, eager_only=True)
     return any(dtype in (nw.String, nw.Categorical, nw.Enum) for dtype in frame.schema.values())
+
+
+def _refuse_texts(X: Any) -> None:
+    items = X if isinstance(X, list | tuple) else np.asarray(X) if getattr(X, "ndim", 0) == 1 else ()
+    if len(items) and isinstance(items[0], str):
+        raise ValueError(
+            f'X holds texts, such as {items[0][:40]!r}; set tokens="char" or tokens="word" to read each as a '
+            "sequence of tokens"
+        )
 
 
 def _refuse_dates(X: Any) -> None:

@@ -12,9 +12,9 @@ from grulearn.encoding import TargetScaling
 from grulearn.engines import Engine, FloatArray
 from grulearn.estimators._base import BaseGRU
 from grulearn.estimators._fitting import Request
-from grulearn.estimators._frames import target_labels
+from grulearn.estimators._frames import name_endings
 from grulearn.estimators._inputs import Inputs
-from grulearn.estimators._intervals import label_scores
+from grulearn.estimators._intervals import label_scores, no_scores
 from grulearn.estimators._labels import Labels, encode_labels, find_classes, read_labels, read_step_labels
 from grulearn.estimators._samples import Samples
 from grulearn.estimators._targets import Targets, target_names
@@ -36,13 +36,29 @@ class LearnsLabels(BaseGRU):
         values = engine.decode(outputs)
         return np.column_stack([1.0 - values, values]) if self._is_binary() else values
 
-    def _columns(self, outputs: FloatArray) -> dict[str, NDArray[Any]]:
-        """Return labels and probabilities by the names of a dataframe's columns."""
-        probabilities = self._probabilities(self._engine, outputs)
+    def _sets(self, outputs: FloatArray, coverage: float) -> NDArray[np.bool_]:
+        if self._scores is None:
+            raise no_scores(type(self).__name__, "predict_set")
+        return self._scores.sets(self._probabilities(self._engine, outputs), coverage)
+
+    def _columns(self, outputs: FloatArray, proba: bool, coverage: float | None) -> dict[str, NDArray[Any]]:
+        """Return all that there is to predict, by the names of a dataframe's columns."""
         labels = self._labels_of(outputs).reshape(len(outputs), -1)
-        columns = dict(zip(target_labels(self.target_names_, labels.shape[1]), labels.T, strict=True))
-        classes = self.target_names_ if self._multilabel and self.target_names_ else self.classes_.tolist()
-        return columns | {f"probability_{name}": probabilities[:, k] for k, name in enumerate(classes)}
+        names = name_endings(self.target_names_, labels.shape[1])
+        columns = {f"predicted{name}": values for name, values in zip(names, labels.T, strict=True)}
+        if proba:
+            shares = self._probabilities(self._engine, outputs)
+            of = [name.lstrip("_") for name in names] if self._multilabel else self.classes_.tolist()
+            columns |= {f"probability_{name}": values for name, values in zip(of, shares.T, strict=True)}
+        if coverage is not None:
+            if self._multilabel:
+                raise ValueError("coverage: with several labels at once use predict_set")
+            texts = [
+                "|".join(str(label) for label in self.classes_[possible].tolist())
+                for possible in self._sets(outputs, coverage)
+            ]
+            columns[f"set{names[0]}"] = np.array(texts, dtype=object)
+        return columns
 
     def _labels_of(self, outputs: NDArray[Any]) -> NDArray[Any]:
         if self._multilabel:

@@ -12,7 +12,7 @@ from grulearn.engines import Engine, FloatArray
 from grulearn.equations import quantile_anchor
 from grulearn.estimators._base import BaseGRU
 from grulearn.estimators._fitting import Request
-from grulearn.estimators._frames import target_labels
+from grulearn.estimators._frames import name_endings
 from grulearn.estimators._inputs import Inputs
 from grulearn.estimators._intervals import Ends, intervals, no_scores, residual_scores
 from grulearn.estimators._targets import (
@@ -62,14 +62,14 @@ class LearnsNumbers(BaseGRU):
         values, head = self._decoded_outputs(outputs), self._engine.spec.head
         ends = None if coverage is None else self._intervals(outputs, coverage)
         columns: dict[str, NDArray[Any]] = {}
-        for k, name in enumerate(target_labels(self.target_names_, self.n_outputs_)):
-            columns[name] = values[:, k, self._point()]
+        for k, name in enumerate(name_endings(self.target_names_, self.n_outputs_)):
+            columns[f"predicted{name}"] = values[:, k, self._point()]
             if head.loss == "gaussian":
-                columns[f"{name}_std"] = values[:, k, 1]
+                columns[f"std{name}"] = values[:, k, 1]
             for q, level in enumerate(head.quantiles or ()):
-                columns[f"{name}_q{level:g}"] = values[:, k, q]
+                columns[f"quantile_{level:g}{name}"] = values[:, k, q]
             if ends is not None:
-                columns |= {f"{name}_lower": ends[0][:, k], f"{name}_upper": ends[1][:, k]}
+                columns |= {f"lower{name}": ends[0][:, k], f"upper{name}": ends[1][:, k]}
         return columns
 
     def _shaped(self, values: NDArray[np.float64], inputs: Inputs) -> Any:

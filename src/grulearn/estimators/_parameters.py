@@ -117,3 +117,28 @@ class GRUParameters(BaseEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
+
+    def _check_combinations(self) -> None:
+        """Raise an error if two parameters, each of them fine, do not go together."""
+        if self.target == "sequence" and self.pooling != "last":
+            raise ValueError(
+                f'pooling={self.pooling!r} makes one vector of all steps, and target="sequence" predicts for '
+                'each step from its own state; leave pooling="last"'
+            )
+        if self.bidirectional and self.missing == "decay":
+            raise ValueError(
+                'missing="decay" needs bidirectional=False: a gap is the time since an earlier step, which a '
+                'direction that reads from the end has not seen; missing="simple" goes with both'
+            )
+        if self.bptt is None:
+            return
+        if self.bidirectional:
+            raise ValueError(
+                "bptt needs bidirectional=False: the reverse direction begins at the end of a sequence, so "
+                "that its state cannot be carried from one segment to the next"
+            )
+        if self.pooling != "last":
+            raise ValueError(
+                f'bptt needs pooling="last": pooling={self.pooling!r} reads the states of all segments '
+                "at once"
+            )

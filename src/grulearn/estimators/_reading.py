@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from grulearn.estimators._warnings import warn
 from grulearn.sequences import Sequences
+from grulearn.training import Split
 
-__all__ = ["describe", "fingerprint", "warn_if_doubtful"]
+__all__ = ["describe", "fingerprint", "warn_if_doubtful", "warn_if_little_is_left"]
 
 _TIME_NAMES = frozenset({"time", "date", "datetime", "timestamp", "ds"})
 _HASHED_ROWS = 65536
@@ -76,6 +77,16 @@ def warn_if_doubtful(X: Any, shape: tuple[int | None, ...]) -> None:
         warn(
             f"X has {place}, but each row of a table is read as a sequence of one step, in no order. "
             "For sequences pass a 3-D array (sample, step, feature)."
+        )
+
+
+def warn_if_little_is_left(parts: Split) -> None:
+    """Warn where more sequences overlap the validation part than are left to train on."""
+    if parts.n_left_out > len(parts.training):
+        warn(
+            f"{_count(parts.n_left_out, 'sequence')} share steps with the {len(parts.validation):,} that are "
+            f"held out, and are not trained on; {len(parts.training):,} are left. Cut shorter windows, pass "
+            "a validation part of your own (X_val, y_val), or set early_stopping=False."
         )
 
 

@@ -12,7 +12,7 @@ from grulearn.encoding import EncodedSequences
 from grulearn.engines import Engine, FloatArray, OptimizerOptions, Trainer
 from grulearn.estimators._targets import Targets
 from grulearn.spec import HeadSpec
-from grulearn.training import HeldOutLoss, naive_loss
+from grulearn.training import HeldOutLoss, Split, naive_loss
 
 __all__ = ["Samples"]
 
@@ -47,7 +47,16 @@ class Samples:
         weights = None if self.weights is None else self.weights[index]
         return replace(self, data=self.data[index], targets=self.targets[index], weights=weights)
 
-    def without_last(self, n_steps: NDArray[np.int64]) -> Self:
+    def divided(self, parts: Split, in_first_half: NDArray[np.bool_]) -> tuple[Self, Self]:
+        """Return the training part and the validation part, which is in two halves."""
+        if parts.held_out_steps is None:
+            training, held_out = self[parts.training], self[parts.validation]
+        else:
+            training = self._without_last(parts.held_out_steps)
+            held_out = self._counting_last(parts.held_out_steps)
+        return training, replace(held_out, in_first_half=in_first_half)
+
+    def _without_last(self, n_steps: NDArray[np.int64]) -> Self:
         """Return the sequences without their last `n_steps` steps, as views; no empty ones."""
         lengths = self.data.lengths - n_steps
         shorter = replace(
@@ -55,7 +64,7 @@ class Samples:
         )
         return shorter[np.flatnonzero(lengths > 0)]
 
-    def counting_last(self, n_steps: NDArray[np.int64]) -> Self:
+    def _counting_last(self, n_steps: NDArray[np.int64]) -> Self:
         """Return whole sequences of which only the targets of the last `n_steps` steps count."""
         lengths = self.data.lengths
         ends = np.cumsum(lengths)

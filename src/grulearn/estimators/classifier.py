@@ -15,7 +15,6 @@ from grulearn.estimators._docs import share_docs
 from grulearn.estimators._fitting import Request
 from grulearn.estimators._frames import prediction_frame
 from grulearn.estimators._inputs import read_inputs
-from grulearn.estimators._intervals import no_scores
 from grulearn.estimators._labels import read_step_labels
 from grulearn.estimators._learns_labels import LearnsLabels
 from grulearn.estimators._parameters import GRUParameters
@@ -263,12 +262,18 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
         inputs, outputs = self._network_outputs(X)
         return self._in_shape(self._probabilities(self._engine, outputs), inputs)
 
-    def predict_frame(self, X: Any, *, backend: str = "pandas") -> Any:
+    def predict_frame(
+        self, X: Any, *, proba: bool = True, coverage: float | None = None, backend: str = "pandas"
+    ) -> Any:
         """Predict labels and probabilities, as a dataframe with the ids and times of the sequences.
 
         Parameters
         ----------
         {X}
+        proba : bool, default=True
+            Add the probabilities.
+        coverage : float, default=None
+            Add the possible labels of `predict_set`, as a text such as "idle|run".
         backend : {"pandas", "polars", "pyarrow"}, default="pandas"
             The dataframe's make.
 
@@ -277,7 +282,7 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
         dataframe
             A row for each sequence, or with ``target="sequence"`` for each step: the id and the time (of the
             last step) if `X` has them; the label as "predicted", or "predicted_" and the name of the target;
-            and "probability_" with each class behind it.
+            "probability_" with each class behind it; "set", or "set_" and the name.
 
         Raises
         ------
@@ -295,7 +300,9 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
         """
         inputs, outputs = self._network_outputs(X)
         per_step = self._engine.spec.head.target == "sequence"
-        return prediction_frame(inputs.data, self._columns(outputs), per_step=per_step, backend=backend)
+        return prediction_frame(
+            inputs.data, self._columns(outputs, proba, coverage), per_step=per_step, backend=backend
+        )
 
     def predict_log_proba(self, X: Any) -> Any:
         """Predict the logarithms of what `predict_proba` predicts.
@@ -381,10 +388,7 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
         (100, 2)
         """
         inputs, outputs = self._network_outputs(X)
-        if self._scores is None:
-            raise no_scores(type(self).__name__, "predict_set")
-        sets = self._scores.sets(self._probabilities(self._engine, outputs), coverage)
-        return self._in_shape(sets, inputs)
+        return self._in_shape(self._sets(outputs, coverage), inputs)
 
     def stream(self, n_streams: int = 1) -> ClassifierStream:
         """Return streams, for sequences that arrive step by step.

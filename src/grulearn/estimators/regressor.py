@@ -314,7 +314,7 @@ default="squared_error"
         dataframe
             A row for each sequence, or with ``target="sequence"`` for each step: the id and the time (of the
             last step) if `X` has them; the prediction as "predicted", or "predicted_" and the name of the
-            target; with "_std", "_q0.1" and so on, "_lower" and "_upper" behind it, what else there is.
+            target; likewise "std", "quantile_0.1" and so on, "lower" and "upper", where there are such.
 
         Raises
         ------

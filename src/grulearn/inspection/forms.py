@@ -97,12 +97,11 @@ class _GivenSequences:
 
     def exchanged(self, feature: int | None, source: Indices) -> Any:
         data, there = self.data, self._index[source]
-        numeric = slice(None) if feature is None else slice(feature, feature + 1)
-        coded = slice(None)
+        numeric = coded = slice(None)
         if feature is not None:
-            c = feature - data.n_features
-            numeric = slice(0, 0) if c >= 0 else numeric
-            coded = slice(c, c + 1) if c >= 0 else slice(0, 0)
+            # One of the two is empty.
+            c = max(feature - data.n_features, -1)
+            numeric, coded = slice(feature, feature + 1), slice(max(c, 0), c + 1)
         rows, codes = data.rows[self._index], data.codes[self._index]
         rows[:, numeric] = data.rows[there, numeric]
         codes[:, coded] = data.codes[there, coded]

@@ -152,7 +152,9 @@ class ListView:
             if picked.ndim == 0:
                 return self.rows[self.span(int(picked))]
             key = picked
-        return self._view(self.starts[key], self.lengths[key], None if self.ids is None else self.ids[key])
+        # A slice with a step would leave strided views, which the core does not take.
+        starts, lengths = np.ascontiguousarray(self.starts[key]), np.ascontiguousarray(self.lengths[key])
+        return self._view(starts, lengths, None if self.ids is None else self.ids[key])
 
     def _check_key(self, picked: NDArray[Any]) -> None:
         n, kind = len(self), picked.dtype.kind
@@ -211,7 +213,7 @@ class ListView:
             others = f" ({more:,} more such sequence{'s' * (more != 1)})" if more else ""
             raise ValueError(
                 f"{self.label(i)} has {_count(int(self.lengths[i]), 'step')}; expected at least {least}. "
-                f"Leave it out: X[X.lengths >= {least}]{others}"
+                f"Leave it out; of a Sequences with X[X.lengths >= {least}]{others}"
             )
 
     def n_steps_summary(self) -> tuple[int, float, int]:

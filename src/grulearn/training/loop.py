@@ -60,7 +60,7 @@ class LoopOptions:
     tol : float, default=0.0
         Improvements that are not greater do not count.
     deadline : float, default=inf
-        The time of perf_counter() after which no batch begins. One batch runs in any case.
+        The time of perf_counter() after which no update begins. One is made in any case.
     """
 
     max_iter: int
@@ -218,7 +218,7 @@ def _run_epochs(
     held_out: float | None = None
     for epoch in range(1, options.max_iter + 1):
         keeper.before_epoch(epoch)
-        loss, limit, cut_short = run_epoch(options.learning_rate)
+        loss, limit = run_epoch(options.learning_rate)
         outcome.loss_curve.append(loss)
         if validation_loss is not None and outcome.validation_scores is not None:
             held_out = validation_loss()
@@ -232,7 +232,7 @@ def _run_epochs(
             return "diverged"
         if keeper.exhausted:
             return "no improvement"
-        if cut_short or perf_counter() >= options.deadline:
+        if perf_counter() >= options.deadline:
             return "max_seconds"
     return "max_iter"
 
