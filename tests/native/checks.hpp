@@ -25,6 +25,10 @@ void check_training(const Case& c, std::string_view isa, Report& report);
 template <class Real>
 void check_numbers(std::string_view isa, Report& report);
 
+// Streams, step by step, against predictions on the steps so far.
+template <class Real>
+void check_streams(std::string_view isa, const Options& options, Report& report);
+
 // Several threads in the core at once; a fork of a process that has threads.
 template <class Real>
 void check_threads(std::string_view isa, const Options& options, Report& report);

@@ -26,6 +26,7 @@ void run_all(const std::vector<Case>& cases, const Options& options, Report& rep
         }
         report.about(place);
         check_numbers<Real>(isa, report);
+        check_streams<Real>(isa, options, report);
         check_threads<Real>(isa, options, report);
         const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
         std::printf("%s: done in %.1f s\n", place.c_str(), taken.count());

@@ -418,7 +418,8 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
         >>> label in ("up", "down"), probabilities.shape, stream.n_steps
         (True, (2,), array([2]))
         """
-        return ClassifierStream(self.classes_, **stream_parts(self, n_streams), multilabel=self._multilabel)
+        parts = stream_parts(self, n_streams)
+        return ClassifierStream(self.classes_, **parts, multilabel=self._multilabel)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy of the predictions.

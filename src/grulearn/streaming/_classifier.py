@@ -46,8 +46,9 @@ class ClassifierStream(Stream):
             Which streams advance: one, with `x_t` of shape (F,), or several different ones, with (n, F).
             None means all, and the only one where there is one.
         time : number, datetime or duration, or array-like of these, shape (n,), default=None
-            When it is, for ``missing="simple"`` and "decay" if `fit` had times: of all streams if they are
-            one, else of each. It never runs backwards. Without times steps are counted.
+            When it is: one time for all streams, or one for each, which never runs backwards. For
+            ``missing="simple"`` and "decay" if `fit` had times; otherwise steps are counted, and it is left
+            out.
 
         Returns
         -------

@@ -92,6 +92,8 @@ class StepClock:
                 f"gaps between them are inputs. {UNTOUCHED}"
             )
         times = _as_times(time)
+        if times.shape == ():
+            times = np.full(shape, times)  # one time for all streams
         if times.shape != shape:
             raise ValueError(f"time: expected shape {shape}, got {times.shape}. {UNTOUCHED}")
         if _kind(times.dtype) != kind:

@@ -53,8 +53,9 @@ class RegressorStream(Stream):
         out : ndarray of float64, shape as the result, default=None
             Where to write, C-contiguous. None makes a new array.
         time : number, datetime or duration, or array-like of these, shape (n,), default=None
-            When it is, for ``missing="simple"`` and "decay" if `fit` had times: of all streams if they are
-            one, else of each. It never runs backwards. Without times steps are counted.
+            When it is: one time for all streams, or one for each, which never runs backwards. For
+            ``missing="simple"`` and "decay" if `fit` had times; otherwise steps are counted, and it is left
+            out.
         return_std : bool, default=False
             For ``loss="gaussian"``: return the standard deviation as well.
 

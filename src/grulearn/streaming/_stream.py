@@ -163,7 +163,8 @@ class Stream:
         fresh = self._clock.counts_times and not self.n_steps.any()
         before = self._clock.dtype
         inputs = self._reader.read(x_t, streams, time, self._clock, fresh=fresh)
-        if self._clock.dtype is not None and self._clock.dtype != before:
+        # Not "!=": to NumPy None is float64.
+        if self._clock.dtype is not None and self._clock.dtype is not before:
             self._set_clock(self._clock.dtype)
         if out is not None:
             shape = inputs.x.shape[:-1]
