@@ -80,7 +80,6 @@ def _read(estimator: Any, X: Any, *, reset: bool) -> Inputs:
         return _take(estimator, X, X, reset=reset)
     if estimator.tokens is not None:
         return _take(estimator, as_sequences(X, tokens=estimator.tokens), None, reset=reset)
-    _refuse_texts(X)
     if is_frame(X):
         return _read_frame(estimator, X, reset=reset)
     items = listed_sequences(X)
@@ -120,15 +119,6 @@ def _column_kinds(X: Any) -> dict[Any, str]:
     # Of periods narwhals only says that it does not know them.
     given = zip(kinds, getattr(X, "dtypes", ()), strict=False)
     return kinds | {column: str(dtype) for column, dtype in given if kinds[column] == "Unknown"}
-
-
-def _refuse_texts(X: Any) -> None:
-    items = X if isinstance(X, list | tuple) else np.asarray(X) if getattr(X, "ndim", 0) == 1 else ()
-    if len(items) and isinstance(items[0], str):
-        raise ValueError(
-            f'X holds texts, such as {items[0][:40]!r}; set tokens="char" or tokens="word" to read each as a '
-            "sequence of tokens"
-        )
 
 
 def _refuse_others(X: Any) -> None:
