@@ -34,6 +34,7 @@ _ESTIMATORS = {
 }
 
 _HISTORY = ("loss_curve_", "validation_scores_", "best_loss_", "best_iter_", "n_iter_", "stop_reason_")
+_WEIGHTS = "class_weight"
 _INPUT, _TARGET, _OPTIMIZER, _SCORES = "input_scaling.", "target_scaling.", "optimizer.", "scores."
 
 
@@ -54,7 +55,8 @@ def save_estimator(estimator: BaseGRU, path: str | os.PathLike[str]) -> None:
     params = estimator.get_params(deep=False)
     metadata = {
         "estimator": type(estimator).__name__,
-        "params": {name: _plain(value, estimator) for name, value in params.items()},
+        "params": {name: _plain(value, estimator) for name, value in params.items() if name != _WEIGHTS},
+        _WEIGHTS: _class_weights(params.get(_WEIGHTS)),
         "spec": estimator.spec_.to_dict(),
         "feature_names": None if names is None else [str(name) for name in names],
         "n_features_in": estimator.n_features_in_,
@@ -117,6 +119,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     kind = getattr(import_module(_ESTIMATORS[name]), name)
     try:
         estimator = kind(**metadata["params"])
+        if _WEIGHTS in estimator.get_params():
+            weights = metadata.get(_WEIGHTS)
+            estimator.class_weight = dict(map(tuple, weights)) if isinstance(weights, list) else weights
         _restore(estimator, arrays, metadata)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -203,11 +208,20 @@ def _with_prefix(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, N
 
 def _plain(value: Any, estimator: BaseGRU) -> Any:
     """Return a constructor parameter as a JSON value."""
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item, estimator) for item in value]
     if isinstance(value, np.random.RandomState) or value is np.random:
         return estimator._seed
     return value
+
+
+def _class_weights(value: Any) -> Any:
+    """Return class_weight for JSON: a dict as pairs, since the keys of JSON are strings."""
+    if not isinstance(value, dict):
+        return value
+    return [[x.item() if isinstance(x, np.generic) else x for x in pair] for pair in value.items()]
 
 
 def _versions() -> dict[str, str]:
