@@ -202,4 +202,5 @@ const Real* Stream<Real>::pooled(std::int64_t stream, Real* vector) {
 
 template class Stream<float>;
 template class Stream<double>;
+
 }  // namespace grulearn

@@ -86,7 +86,7 @@ class Stream:
     @property
     def n_steps(self) -> NDArray[np.int64]:
         """How many steps each stream has had, shape (n_streams,)."""
-        steps: NDArray[np.int64] = self._native.state()["n_steps"]
+        steps: NDArray[np.int64] = self._native.n_steps()
         return steps
 
     @property
@@ -160,9 +160,8 @@ class Stream:
 
         `columns` is how many numbers the result has for each stream.
         """
-        fresh = self._clock.counts_times and not self.n_steps.any()
         before = self._clock.dtype
-        inputs = self._reader.read(x_t, streams, time, self._clock, fresh=fresh)
+        inputs = self._reader.read(x_t, streams, time, self._clock, lambda: not self.n_steps.any())
         # Not "!=": to NumPy None is float64.
         if self._clock.dtype is not None and self._clock.dtype is not before:
             self._set_clock(self._clock.dtype)
