@@ -129,7 +129,7 @@ def test_bad_targets(y: Any, message: str) -> None:
         (changed(SERIES, (5, 2, 1), "x"), r"X holds 'x' at sample 5, step 2, feature 1"),
         (FRAME.mask(FRAME.index.to_series() == 5), r"NaN at row 5, column 'rooms' \(0\) \(2 more"),
         (FRAME.astype(object).replace(TABLE[5, 1], "old"), r"'old' at row 5, column 'age' \(1\)"),
-        (FRAME.assign(sold=pd.Timestamp("2020-01-01")), r"column 'sold' \(3\) holds datetime64.*hour"),
+        (FRAME.assign(sold=pd.Timestamp("2020-01-01")), r"column 'sold' \(3\) holds Datetime, .*hour"),
         (TABLE[:, 0], r"got 1 dimension\(s\) with shape \(40,\)\. Reshape your data"),
         (FRAME["age"], r"got one column \(Series\); pass X\.to_frame\(\)"),
         (np.ones((40, 2, 3, 4)), r"got 4 dimension\(s\)"),

@@ -25,7 +25,9 @@ from grulearn.estimators._fitting import (
     build_engine,
     conclude,
     draw_seed,
+    leave_out,
     read_weights,
+    require_targets,
     run_training,
 )
 from grulearn.estimators._inputs import Inputs, read_inputs
@@ -43,7 +45,6 @@ from grulearn.spec import CellSpec, HeadSpec, NetworkSpec, PoolSpec
 from grulearn.streaming import StepColumns
 from grulearn.threads import resolve_n_jobs
 from grulearn.training import Outcome, Split, halves, split
-from grulearn.training.overlap import as_labels
 
 __all__ = ["BaseGRU"]
 
@@ -95,9 +96,11 @@ class BaseGRU(GRUParameters):
             of items.
         y : array-like of shape (N,) or (N, K), or with ``target="sequence"`` one for each step
             One target for each sample, or several. For each step: an array of shape (N, T) or (N, T, K), a
-            list of arrays of shape (T_i,) or (T_i, K), or a Sequences; NaN or None where a step has none.
+            list of arrays of shape (T_i,) or (T_i, K), or a Sequences; NaN or None where a step has none. A
+            sequence of which no step has one is left out.
         sample_weight : array-like of shape (N,), optional
-            How much each sample counts, in the loss and in the scaling; at least 0.
+            How much each sample counts, in the loss and in the scaling; at least 0. One of weight 0 is left
+            out, as if it were not there.
         groups : array-like of shape (N,), optional
             Whose each sample is: samples of one group are held out together. Without it the ids of windows
             over logs are the groups; see `validation`.
@@ -168,11 +171,12 @@ class BaseGRU(GRUParameters):
         # One stream for each purpose, so that other initial weights leave the split and the order alone.
         rngs = map(np.random.default_rng, np.random.SeedSequence(self._seed).spawn(3))
         split_rng, init_rng, order_rng = rngs
-        parts = self._hold_out(inputs.data, targets, request, split_rng)
+        data, targets, weights, request = leave_out(inputs.data, targets, weights, request)
+        parts = self._hold_out(data, targets, request, split_rng)
         if not request.continuing:
-            self._fit_encoding(inputs.data, targets, weights, parts)
+            self._fit_encoding(data, targets, weights, parts)
         engine = self._start_engine(request, init_rng)
-        training, validation = self._encode_parts(inputs.data, targets, weights, parts, request, split_rng)
+        training, validation = self._encode_parts(data, targets, weights, parts, request, split_rng)
         weighed = self._weigh(training, validation)
         outcome, optimizer, held_out = run_training(self, engine, *weighed, order_rng, request, begin)
         conclude(self, outcome)
@@ -254,6 +258,7 @@ class BaseGRU(GRUParameters):
             per_step=targets.per_step,
             rng=rng,
         )
+        require_targets(targets, parts)
         if self.verbose:
             print(parts.summary())
         warn_if_little_is_left(parts)
@@ -316,7 +321,7 @@ class BaseGRU(GRUParameters):
             raise ValueError("y_val comes without X_val; expected both or none")
         if parts is None:
             return everything, None
-        groups = None if request.groups is None else as_labels(request.groups)[parts.validation]
+        groups = None if request.groups is None else request.groups[parts.validation]
         return everything.divided(parts, halves(data[parts.validation], rng, groups))
 
     def _encode(self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None) -> Samples:

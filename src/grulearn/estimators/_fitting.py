@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -18,13 +18,15 @@ from sklearn.utils.validation import _check_sample_weight
 from grulearn.engines import Engine, FloatArray, OptimizerOptions, get_engine
 from grulearn.estimators._console import console_report
 from grulearn.estimators._samples import Samples
+from grulearn.estimators._targets import Targets
 from grulearn.estimators._warnings import warn
 from grulearn.formats import flatten, parameter_shapes, unflatten
 from grulearn.sequences import Sequences
 from grulearn.spec import NetworkSpec
 from grulearn.threads import resolve_n_jobs
-from grulearn.training import EpochReport, LoopOptions, Outcome, draw_weights, loss_floor, train
+from grulearn.training import EpochReport, LoopOptions, Outcome, Split, draw_weights, loss_floor, train
 from grulearn.training.batches import auto_batch_size
+from grulearn.training.validation import label_each
 
 if TYPE_CHECKING:
     from grulearn.estimators._base import BaseGRU
@@ -38,7 +40,9 @@ __all__ = [
     "build_engine",
     "conclude",
     "draw_seed",
+    "leave_out",
     "read_weights",
+    "require_targets",
     "run_training",
 ]
 
@@ -116,6 +120,53 @@ def read_weights(sample_weight: Any, data: Sequences) -> NDArray[np.float64] | N
     if not weights.any():
         raise ValueError("sample_weight: all weights are 0, so that no sample counts")
     return weights
+
+
+def leave_out(
+    data: Sequences, targets: Targets, weights: NDArray[np.float64] | None, request: Request
+) -> tuple[Sequences, Targets, NDArray[np.float64] | None, Request]:
+    """Leave out sequences of weight 0 and those without a target: a part with no others has no loss.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left, or there is not one group for each sequence.
+    """
+    groups = None if request.groups is None else label_each(request.groups, len(data), "groups")
+    counts = targets.n_known() > 0
+    if weights is not None:
+        counts &= weights > 0.0
+    if not counts.any():
+        raise ValueError("sample_weight: every sequence that has a target has weight 0")
+    if counts.all():
+        return data, targets, weights, replace(request, groups=groups)
+    kept = np.flatnonzero(counts)
+    return (
+        data[kept],
+        targets[kept],
+        None if weights is None else weights[kept],
+        replace(request, groups=None if groups is None else groups[kept]),
+    )
+
+
+def require_targets(targets: Targets, parts: Split) -> None:
+    """Raise an error if one of two parts of the steps has no target.
+
+    Raises
+    ------
+    ValueError
+        That says which part it is.
+    """
+    if parts.held_out_steps is None or targets.lengths is None:
+        return
+    known, before = targets.n_known(), targets.truncate(targets.lengths - parts.held_out_steps).n_known()
+    for n, what in ((before.sum(), "before the last steps"), ((known - before).sum(), "in the last steps")):
+        if n == 0:
+            raise ValueError(
+                f"early_stopping=True holds out the last steps of each sequence, "
+                f"{parts.held_out_steps.sum():,} in all, and no step {what} has a target. Pass a validation "
+                "part (X_val, y_val), or set early_stopping=False"
+            )
 
 
 def draw_seed(random_state: Any) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import _check_feature_names, validate_data
 
 from grulearn.estimators._places import explain_text
-from grulearn.sequences import Sequences, as_sequences
+from grulearn.sequences import Sequences, are_vectors, as_sequences, is_frame, listed, listed_sequences
 from grulearn.streaming import StepColumns
 
 __all__ = ["Inputs", "feature_names", "read_inputs"]
@@ -65,27 +65,65 @@ list of texts
             f"Found array with {len(inputs.data)} sample(s) (shape={inputs.shape}) while a minimum of "
             f"{least} is required by {type(estimator).__name__}{' to fit' if reset else ''}."
         )
-    inputs.data.require_steps()
+    inputs.data.require_steps(
+        remedy=None if isinstance(X, Sequences) else "Leave it out, and its target if there is one"
+    )
     if not reset:
         _check_steps(estimator, inputs)
     return inputs
 
 
 def _read(estimator: Any, X: Any, *, reset: bool) -> Inputs:
-    if estimator.tokens is not None and not isinstance(X, Sequences):
-        return _take(estimator, as_sequences(X, tokens=estimator.tokens), None, reset=reset)
     if isinstance(X, Sequences):
         return _take(estimator, X, X, reset=reset)
-    _refuse_texts(X)
-    _refuse_dates(X)
-    if _is_list_of_sequences(X):
-        return _take(estimator, as_sequences(X), X, reset=reset)
-    if not reset and estimator.n_features_in_ == 1 and _is_list_of_vectors(X):
+    if estimator.tokens is not None:
+        return _take(estimator, as_sequences(X, tokens=estimator.tokens), None, reset=reset)
+    if is_frame(X):
+        return _read_frame(estimator, X, reset=reset)
+    items = listed_sequences(X)
+    if items is None and not reset and estimator.n_features_in_ == 1 and are_vectors(listed(X) or [X]):
         # Sequences of one feature that happen to have one length, such as a fold of a ragged list.
-        return _take(estimator, Sequences.from_list(X), X, reset=reset)
-    if _is_frame(X) and _has_text_columns(X):
-        return _take(estimator, Sequences.from_array(X), X, reset=reset)
-    return _read_array(estimator, X, reset=reset)
+        items = listed(X)
+    if items is not None:
+        return _take(estimator, Sequences.from_list(items), X, reset=reset)
+    _refuse_others(X)
+    return _read_array(estimator, listed(X) or X, reset=reset)
+
+
+def _read_frame(estimator: Any, X: Any, *, reset: bool) -> Inputs:
+    """Read a dataframe, whose rows are sequences of one step; as an array if it holds nothing but numbers."""
+    kinds = _column_kinds(X)
+    for number, (column, kind) in enumerate(kinds.items()):
+        if kind.lower().startswith(("date", "time", "period", "duration")):
+            raise ValueError(
+                f"X: column {column!r} ({number}) holds {kind}, expected numbers. Drop it, or turn it into "
+                "numbers such as the hour of the day."
+            )
+    text = [kind in ("String", "Categorical", "Enum") for kind in kinds.values()]
+    if not any(text):
+        return _read_array(estimator, X, reset=reset)
+    numeric = np.cumsum(np.logical_not(text)) - 1
+    return _take(estimator, Sequences.from_array(X), X, reset=reset, places=np.where(text, -1, numeric))
+
+
+def _column_kinds(X: Any) -> dict[Any, str]:
+    """Return what each column of a dataframe holds, as narwhals calls it."""
+    import narwhals as nw
+
+    if hasattr(X, "collect"):
+        raise TypeError(f"X: a {type(X).__name__} is lazy; pass X.collect()")
+    frame = nw.from_native(X, eager_only=True)
+    kinds = {column: str(dtype).partition("(")[0] for column, dtype in frame.schema.items()}
+    # Of periods narwhals only says that it does not know them.
+    given = zip(kinds, getattr(X, "dtypes", ()), strict=False)
+    return kinds | {column: str(dtype) for column, dtype in given if kinds[column] == "Unknown"}
+
+
+def _refuse_others(X: Any) -> None:
+    """Raise the error that `Sequences` has for what scikit-learn converts in silence, or cannot explain."""
+    kind = getattr(getattr(X, "dtype", None), "kind", "O")
+    if X is None or kind in "mM" or isinstance(X, str | bytes | dict | set) or hasattr(X, "__next__"):
+        Sequences.from_array(X)
 
 
 def _read_array(estimator: Any, X: Any, *, reset: bool) -> Inputs:
@@ -117,10 +155,12 @@ def _read_array(estimator: Any, X: Any, *, reset: bool) -> Inputs:
     return Inputs(_recast(estimator, data, reset=reset), values.shape, True)
 
 
-def _take(estimator: Any, data: Sequences, X: Any, *, reset: bool) -> Inputs:
-    """Check the features of sequences that are read already."""
+def _take(
+    estimator: Any, data: Sequences, X: Any, *, reset: bool, places: NDArray[np.int64] | None = None
+) -> Inputs:
+    """Check the features of sequences that are read already; for `places` see `_recast`."""
     found = data.n_features + data.n_categorical
-    _check_feature_names(estimator, X if _is_frame(X) else _named_columns(data), reset=reset)
+    _check_feature_names(estimator, X if is_frame(X) else _named_columns(data), reset=reset)
     if reset:
         estimator.n_features_in_ = found
     elif found != estimator.n_features_in_:
@@ -128,9 +168,9 @@ def _take(estimator: Any, data: Sequences, X: Any, *, reset: bool) -> Inputs:
             f"X has {found} features, but {type(estimator).__name__} is expecting "
             f"{estimator.n_features_in_} features as input. It was read as {data!r}."
         )
-    table = _is_frame(X)
+    table = is_frame(X)
     shape = (len(data), found) if table else (len(data), data.shape[1], found)
-    return Inputs(_recast(estimator, data, reset=reset), shape, table)
+    return Inputs(_recast(estimator, data, places, reset=reset), shape, table)
 
 
 def _named_columns(data: Sequences) -> pd.DataFrame | None:
@@ -145,9 +185,14 @@ def _all_names(data: Sequences) -> tuple[str, ...] | None:
     return names if len(names) == data.n_features + data.n_categorical else None
 
 
-def _recast(estimator: Any, data: Sequences, *, reset: bool) -> Sequences:
-    """Turn the numeric features that the user called categorical into such; note where the features stand."""
-    features = _called_categorical(estimator, data)
+def _recast(
+    estimator: Any, data: Sequences, places: NDArray[np.int64] | None = None, *, reset: bool
+) -> Sequences:
+    """Turn the numeric features that the user called categorical into such; note where the features stand.
+
+    `places` says where among the numeric features each column of a dataframe is, -1 for text.
+    """
+    features = _called_categorical(estimator, data, places)
     recast = data.with_categorical(features) if features else data
     if reset:
         names = data.schema.features or ()
@@ -158,7 +203,7 @@ def _recast(estimator: Any, data: Sequences, *, reset: bool) -> Sequences:
     return recast
 
 
-def _called_categorical(estimator: Any, data: Sequences) -> list[int | str]:
+def _called_categorical(estimator: Any, data: Sequences, places: NDArray[np.int64] | None) -> list[int | str]:
     """Return which numeric features the user called categorical, by position or name."""
     wanted = estimator.categorical_features
     if wanted is None:
@@ -171,6 +216,9 @@ def _called_categorical(estimator: Any, data: Sequences) -> list[int | str]:
             raise ValueError(
                 f"categorical_features: there is no feature {feature!r}; there are {[*names, *categorical]}"
             )
+    if places is not None:
+        features = [f if isinstance(f, str) else _place(f, places) for f in features]
+        features = [f for f in features if f != -1]
     return [feature for feature in features if feature not in categorical]
 
 
@@ -182,62 +230,16 @@ def _plain(feature: Any) -> int | str:
     return int(feature)
 
 
+def _place(column: int, places: NDArray[np.int64]) -> int:
+    if not 0 <= column < len(places):
+        raise ValueError(
+            f"categorical_features: there is no column {column}; they count from 0 to {len(places) - 1}"
+        )
+    return int(places[column])
+
+
 def _learns_steps(estimator: Any) -> bool:
     return bool(estimator.target == "sequence")
-
-
-def _is_frame(X: Any) -> bool:
-    # By the class: a lazy frame warns if its own columns are asked for.
-    return hasattr(type(X), "columns") or hasattr(type(X), "column_names")
-
-
-def _is_list_of_sequences(X: Any) -> bool:
-    """Tell whether `X` is a list, or an object array, of arrays with steps of their own."""
-    if not _is_list(X):
-        return False
-    if any(_is_frame(item) or len(getattr(item, "shape", ())) > 1 for item in X):
-        return True
-    return _is_list_of_vectors(X) and len({len(item) for item in X}) > 1
-
-
-def _is_list_of_vectors(X: Any) -> bool:
-    return _is_list(X) and all(len(getattr(item, "shape", ())) == 1 for item in X)
-
-
-def _is_list(X: Any) -> bool:
-    if isinstance(X, np.ndarray):
-        return X.dtype == object and X.ndim == 1 and len(X) > 0
-    return isinstance(X, list | tuple) and len(X) > 0
-
-
-def _has_text_columns(X: Any) -> bool:
-    """Tell whether a dataframe has columns of strings or categories."""
-    import narwhals as nw
-
-    frame = nw.from_native(X, eager_only=True)
-    return any(dtype in (nw.String, nw.Categorical, nw.Enum) for dtype in frame.schema.values())
-
-
-def _refuse_texts(X: Any) -> None:
-    items = X if isinstance(X, list | tuple) else np.asarray(X) if getattr(X, "ndim", 0) == 1 else ()
-    if len(items) and isinstance(items[0], str):
-        raise ValueError(
-            f'X holds texts, such as {items[0][:40]!r}; set tokens="char" or tokens="word" to read each as a '
-            "sequence of tokens"
-        )
-
-
-def _refuse_dates(X: Any) -> None:
-    columns, dtypes = getattr(X, "columns", None), getattr(X, "dtypes", None)
-    if columns is None or dtypes is None:
-        return
-    for number, (column, dtype) in enumerate(zip(columns, dtypes, strict=False)):
-        kind = str(dtype).lower()
-        if kind.startswith(("date", "time", "period", "duration")):
-            raise ValueError(
-                f"X: column {column!r} ({number}) holds {kind}, expected numbers. Drop it, or turn it into "
-                "numbers such as the hour of the day."
-            )
 
 
 def _check_shape(values: NDArray[Any], X: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grulearn.estimators._warnings import warn
-from grulearn.sequences import Sequences
+from grulearn.sequences import Sequences, are_vectors, is_frame, listed
 from grulearn.training import Split
 
 __all__ = ["describe", "fingerprint", "warn_if_doubtful", "warn_if_little_is_left"]
@@ -72,6 +72,13 @@ def warn_if_doubtful(X: Any, shape: tuple[int | None, ...]) -> None:
                 "X.transpose(0, 2, 1)."
             )
         return
+    items = None if is_frame(X) else listed(X)
+    if items and shape[1] != 1 and are_vectors(items):
+        warn(
+            f"X is a list of {len(items)} arrays of length {shape[1]}, read as a table: sequences of one "
+            f"step with {shape[1]} features. If each is a sequence of one feature, as in a fold of "
+            "sequences of different lengths, pass Sequences.from_list(X)."
+        )
     place = _time_place(X)
     if place is not None:
         warn(

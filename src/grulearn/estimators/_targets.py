@@ -55,6 +55,17 @@ class Targets:
         """Return the targets of the first `lengths` steps of each sequence."""
         return replace(self, lengths=lengths)
 
+    def n_known(self) -> NDArray[np.int64]:
+        """Return how many steps of each sequence have a target, shape (N,); 1 with one for each sequence."""
+        if self.starts is None or self.lengths is None:
+            return np.ones(len(self.values), dtype=np.int64)
+        rows = self.stacked()
+        known = rows >= 0 if rows.ndim == 1 else ~np.isnan(rows).all(axis=1)
+        before = np.append(0, np.cumsum(known))
+        ends = np.cumsum(self.lengths)
+        counts: NDArray[np.int64] = before[ends] - before[ends - self.lengths]
+        return counts
+
     def row_index(self) -> NDArray[np.int64]:
         """Return the rows of `values` that the sequences use, sequence after sequence."""
         if self.starts is None or self.lengths is None:

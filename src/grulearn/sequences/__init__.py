@@ -8,9 +8,19 @@ windows over a long log are views that overlap; nothing is padded.
 
 from __future__ import annotations
 
-from grulearn.sequences._reading import as_sequences
+from grulearn.sequences._forms import are_vectors, is_frame, listed
+from grulearn.sequences._reading import as_sequences, listed_sequences
 from grulearn.sequences._schema import Schema
 from grulearn.sequences._sequences import Sequences
 from grulearn.sequences._values import is_missing
 
-__all__ = ["Schema", "Sequences", "as_sequences", "is_missing"]
+__all__ = [
+    "Schema",
+    "Sequences",
+    "are_vectors",
+    "as_sequences",
+    "is_frame",
+    "is_missing",
+    "listed",
+    "listed_sequences",
+]

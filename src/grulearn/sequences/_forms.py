@@ -13,6 +13,7 @@ from grulearn.sequences._values import as_float_array, source_dtype
 
 __all__ = [
     "Blocks",
+    "are_vectors",
     "is_frame",
     "is_list_of_sequences",
     "listed",
@@ -90,8 +91,12 @@ def is_list_of_sequences(items: list[Any]) -> bool:
     """
     if any(_has_steps(item) for item in items):
         return True
-    vectors = all(len(getattr(item, "shape", ())) == 1 for item in items)
-    return vectors and len({len(item) for item in items}) > 1
+    return are_vectors(items) and len({len(item) for item in items}) > 1
+
+
+def are_vectors(items: list[Any]) -> bool:
+    """Tell whether items are one-dimensional arrays or series."""
+    return all(len(getattr(item, "shape", ())) == 1 for item in items)
 
 
 def refuse_unequal_rows(items: list[Any]) -> None:

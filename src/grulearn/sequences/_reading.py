@@ -8,7 +8,7 @@ from grulearn.sequences._forms import is_frame, is_list_of_sequences, listed, re
 from grulearn.sequences._sequences import Sequences
 from grulearn.sequences._tokens import Tokens
 
-__all__ = ["as_sequences"]
+__all__ = ["as_sequences", "listed_sequences"]
 
 
 def as_sequences(X: Any, *, tokens: Tokens | None = None) -> Sequences:
@@ -55,16 +55,37 @@ texts
         if is_frame(X):
             raise TypeError(f"tokens={tokens!r}: X is a dataframe; pass its column of texts")
         return Sequences.from_tokens(X, tokens)
+    items = listed_sequences(X)
+    if items is not None:
+        return Sequences.from_list(items)
+    return Sequences.from_array(X if is_frame(X) else listed(X) or X)
+
+
+def listed_sequences(X: Any) -> list[Any] | None:
+    """Return the items of a list, object array or series of sequences; None if `X` is something else.
+
+    Raises
+    ------
+    ValueError
+        If it is a list of strings, or of rows of different lengths.
+
+    Examples
+    --------
+    >>> listed_sequences([[1.0, 2.0], [3.0, 4.0]]) is None
+    True
+    >>> len(listed_sequences([[[1.0], [2.0]], [[3.0]]]))
+    2
+    """
     items = None if is_frame(X) else listed(X)
-    if items:
-        if any(isinstance(item, str) for item in items):
-            i = next(i for i, item in enumerate(items) if isinstance(item, str))
-            raise ValueError(
-                f"X holds a string at {i}; say tokens='char' or tokens='word' to read each as a "
-                "sequence of tokens"
-            )
-        if is_list_of_sequences(items):
-            return Sequences.from_list(items)
-        refuse_unequal_rows(items)
-        X = items
-    return Sequences.from_array(X)
+    if not items:
+        return None
+    if any(isinstance(item, str) for item in items):
+        i = next(i for i, item in enumerate(items) if isinstance(item, str))
+        raise ValueError(
+            f"X holds a string at {i}; say tokens='char' or tokens='word' to read each as a "
+            "sequence of tokens"
+        )
+    if is_list_of_sequences(items):
+        return items
+    refuse_unequal_rows(items)
+    return None

@@ -199,8 +199,14 @@ class ListView:
             return f"sequence {i}"
         return f"sequence {i} ({self.schema.id} {self.ids[[i]].tolist()[0]!r})"
 
-    def require_steps(self, least: int = 1) -> None:
+    def require_steps(self, least: int = 1, remedy: str | None = None) -> None:
         """Raise an error that names the first sequence of fewer than `least` steps.
+
+        Parameters
+        ----------
+        least : int, default=1
+        remedy : str, default=None
+            What the message says is to be done.
 
         Raises
         ------
@@ -212,8 +218,8 @@ class ListView:
             i, more = int(short[0]), len(short) - 1
             others = f" ({more:,} more such sequence{'s' * (more != 1)})" if more else ""
             raise ValueError(
-                f"{self.label(i)} has {_count(int(self.lengths[i]), 'step')}; expected at least {least}. "
-                f"Leave it out; of a Sequences with X[X.lengths >= {least}]{others}"
+                f"{self.label(i)} has {_count(int(self.lengths[i]), 'step')}{others}; expected at least "
+                f"{least}. {remedy or f'Leave it out: X[X.lengths >= {least}]'}"
             )
 
     def n_steps_summary(self) -> tuple[int, float, int]:

@@ -19,7 +19,7 @@ from grulearn.training.holding_out import (
 )
 from grulearn.training.overlap import as_labels, logs, sharing_rows
 
-__all__ = ["Split", "hold_out", "split"]
+__all__ = ["Split", "hold_out", "label_each", "split"]
 
 # One of 5 logs of a size is a fifth of the data, twice the usual fraction. With fewer, a whole log costs the
 # training still more, and which log it is decides what the validation loss says.
@@ -180,8 +180,8 @@ def split(
     if groups is not None and how in ("random", "last"):
         raise ValueError(f"groups are given, but validation={how!r} makes no use of them; use 'group'")
     n = len(data)
-    labels = _one_for_each(classes, n, "classes")
-    known_groups = _one_for_each(groups, n, "groups")
+    labels = label_each(classes, n, "classes")
+    known_groups = label_each(groups, n, "groups")
     if known_groups is not None:
         return _by_group(data, known_groups, labels, fraction, rng)
     if how == "group":
@@ -305,8 +305,14 @@ def _or_one_class(classes: Indices | None, like: Indices) -> Indices:
     return np.zeros_like(like) if classes is None else classes
 
 
-def _one_for_each(values: ArrayLike | None, n: int, what: str) -> Indices | None:
-    """Check `groups` or `classes`, and give equal values the same number."""
+def label_each(values: ArrayLike | None, n: int, what: str) -> Indices | None:
+    """Check `groups` or `classes`, one for each of `n` sequences, and give equal values the same number.
+
+    Raises
+    ------
+    ValueError
+        If there is not one for each, or one is missing.
+    """
     if values is None:
         return None
     array = np.asarray(values)
