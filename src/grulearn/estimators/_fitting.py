@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from grulearn.estimators._base import BaseGRU
 
 __all__ = [
-    "Curves",
     "OnEpoch",
     "OnStart",
     "OptimizerState",
@@ -80,28 +79,6 @@ class Request:
     on_epoch: OnEpoch | None = None
     continuing: bool = False
     whole_fit: bool = True
-
-
-class Curves(NamedTuple):
-    """The losses of all epochs.
-
-    Parameters
-    ----------
-    training : list of float
-    validation : list of float or None
-        NaN for epochs without; None if there was none in any.
-    """
-
-    training: list[float]
-    validation: list[float] | None
-
-    def then(self, training: list[float], validation: list[float] | None) -> Self:
-        """Return these losses and those that followed."""
-        held_out = None
-        if self.validation is not None or validation is not None:
-            blank = [math.nan] * len(self.training)
-            held_out = (self.validation or blank) + (validation or [math.nan] * len(training))
-        return type(self)(self.training + training, held_out)
 
 
 def read_weights(sample_weight: Any, data: Sequences) -> NDArray[np.float64] | None:
@@ -242,6 +219,7 @@ def run_training(
         floor=loss_floor(head),
         weighted=training.weighted,
         validation_loss=held_out,
+        keep_initial=request.continuing,
         on_epoch=console_report(estimator.verbose, request.on_epoch),
     )
     predictions = None if held_out is None else held_out.predictions

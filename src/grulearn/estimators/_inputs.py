@@ -41,7 +41,7 @@ def feature_names(estimator: Any) -> list[str] | None:
     return None if names is None else [str(name) for name in names]
 
 
-def read_inputs(estimator: Any, X: Any, *, reset: bool) -> Inputs:
+def read_inputs(estimator: Any, X: Any, *, reset: bool, training: bool = False) -> Inputs:
     """Check `X` and turn it into sequences.
 
     Parameters
@@ -52,6 +52,8 @@ def read_inputs(estimator: Any, X: Any, *, reset: bool) -> Inputs:
 list of texts
     reset : bool
         True in fit.
+    training : bool, default=False
+        Whether the fitted network is to be trained on `X`.
 
     Raises
     ------
@@ -69,7 +71,7 @@ list of texts
         remedy=None if isinstance(X, Sequences) else "Leave it out, and its target if there is one"
     )
     if not reset:
-        _check_steps(estimator, inputs)
+        _check_steps(estimator, inputs, training)
     return inputs
 
 
@@ -274,7 +276,7 @@ def _check_features(estimator: Any, values: NDArray[Any], *, reset: bool) -> Non
         raise ValueError(message)
 
 
-def _check_steps(estimator: Any, inputs: Inputs) -> None:
+def _check_steps(estimator: Any, inputs: Inputs, training: bool) -> None:
     """Refuse steps that the fitted network cannot make sense of."""
     name, (_, _, longest) = type(estimator).__name__, estimator.sequence_lengths_
     if len(inputs.shape) == 2 and longest > 1:
@@ -284,7 +286,7 @@ def _check_steps(estimator: Any, inputs: Inputs) -> None:
             "sequences of one step X[:, np.newaxis]."
         )
     n_steps = inputs.data.n_steps_summary()[2]
-    if n_steps > 1 and longest == 1:
+    if n_steps > 1 and longest == 1 and not training:
         raise ValueError(
             f"X has sequences of {n_steps} steps, but {name} was fitted on sequences of one step, "
             "which train no recurrent weights. Fit it on a 3-D array (sample, step, feature)."

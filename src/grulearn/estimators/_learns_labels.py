@@ -96,7 +96,9 @@ class LearnsLabels(BaseGRU):
         binary = self._multilabel or self._is_binary()
         return HeadSpec(self.n_outputs_, "binary_cross_entropy" if binary else "cross_entropy", self.target)
 
-    def _fit_target_scaling(self, targets: Targets, weights: NDArray[np.float64] | None) -> TargetScaling:
+    def _fit_target_scaling(
+        self, targets: Targets, weights: NDArray[np.float64] | None, complete: bool
+    ) -> TargetScaling:
         return TargetScaling.identity(self.n_outputs_)
 
     def _scale_targets(self, targets: Targets) -> Targets:

@@ -12,9 +12,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from grulearn.estimators._docs import share_docs
-from grulearn.estimators._fitting import Request
+from grulearn.estimators._fitting import Request, read_weights
 from grulearn.estimators._frames import prediction_frame
-from grulearn.estimators._inputs import read_inputs
 from grulearn.estimators._labels import read_step_labels
 from grulearn.estimators._learns_labels import LearnsLabels
 from grulearn.estimators._parameters import GRUParameters
@@ -428,7 +427,8 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
         ----------
         X, y, sample_weight
             As in `fit`. With ``target="sequence"`` it is taken over all steps that have a label. With several
-            labels at once a prediction counts as right if all of them are.
+            labels at once a prediction counts as right if all of them are. A label that training has not
+            seen counts as one that was predicted wrongly.
 
         Returns
         -------
@@ -438,12 +438,13 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
         check_is_fitted(self)
         if self._engine.spec.head.target == "value":
             return float(super().score(X, y, sample_weight))
-        inputs = read_inputs(self, X, reset=False)
+        inputs, outputs = self._network_outputs(X)
         labels = read_step_labels(self, y, inputs.data)
-        index = Targets(labels.values, labels.starts, labels.lengths).row_index()
+        places = Targets(labels.values, labels.starts, labels.lengths)
+        index = places.row_index()
         known = labels.known[index]
-        predicted = self._labels_of(self._network_outputs(inputs.data)[1])
-        weights = None if sample_weight is None else np.repeat(np.asarray(sample_weight), inputs.data.lengths)
+        predicted = self._labels_of(outputs)
+        weights = places.by_row(read_weights(sample_weight, inputs.data))
         return float(
             accuracy_score(
                 labels.values[index][known],

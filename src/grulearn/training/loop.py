@@ -87,6 +87,8 @@ class Outcome:
         interruption without validation, part of the next epoch has gone into them as well.
     interrupt : KeyboardInterrupt or None
         To be raised again once the estimator is in order.
+    initial_loss : float
+        The validation loss of the initial weights, where they are a candidate; else infinite.
     """
 
     loss_curve: list[float] = field(default_factory=list)
@@ -94,23 +96,25 @@ class Outcome:
     stop_reason: str = "max_iter"
     kept_iter: int = 0
     interrupt: KeyboardInterrupt | None = None
+    initial_loss: float = math.inf
 
     @property
     def best_iter(self) -> int:
-        """The epoch of the lowest validation loss (training loss without validation); 0 if there is none.
+        """The epoch of the lowest validation loss (training loss without validation).
 
-        An epoch that ended in a divergence does not count.
+        An epoch that ended in a divergence does not count. 0 if there is none, or none is better than the
+        initial weights are.
         """
         losses = self._watched()
         if self.stop_reason == "diverged":
             losses = losses[:-1]
-        finite = [i for i, loss in enumerate(losses) if math.isfinite(loss)]
+        finite = [i for i, loss in enumerate(losses) if loss < self.initial_loss and math.isfinite(loss)]
         return min(finite, key=losses.__getitem__) + 1 if finite else 0
 
     @property
     def best_loss(self) -> float:
         """The loss at `best_iter`; infinite if there is none."""
-        return self._watched()[self.best_iter - 1] if self.best_iter else math.inf
+        return self._watched()[self.best_iter - 1] if self.best_iter else self.initial_loss
 
     def _watched(self) -> list[float]:
         return self.loss_curve if self.validation_scores is None else self.validation_scores
@@ -127,6 +131,7 @@ def train(
     floor: float = 0.0,
     weighted: bool = False,
     validation_loss: Callable[[], float] | None = None,
+    keep_initial: bool = False,
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> Outcome:
     """Train a network.
@@ -152,6 +157,9 @@ def train(
         Whether batches of one size may weigh differently: with sample weights, or a target for each step.
     validation_loss : callable, optional
         Called after each epoch.
+    keep_initial : bool, default=False
+        Whether the weights to start from are to be kept if no epoch has a lower validation loss than they
+        have: for a training that goes on.
     on_epoch : callable, optional
         Called with an :class:`EpochReport` after each epoch.
 
@@ -165,7 +173,9 @@ def train(
     if validation_loss is None:
         keeper = LastWeights(engine)
     else:
-        keeper = BestOnValidation(engine, options.n_iter_no_change, options.tol)
+        initial_loss = validation_loss() if keep_initial else math.inf
+        outcome.initial_loss = initial_loss if math.isfinite(initial_loss) else math.inf
+        keeper = BestOnValidation(engine, options.n_iter_no_change, options.tol, outcome.initial_loss)
     run_epoch = EpochRunner(
         trainer,
         n_sequences,
