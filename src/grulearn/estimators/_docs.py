@@ -66,7 +66,9 @@ missing : {"error", "mean", "forward", "simple", "decay"}, default="error"
     since then, as fast as training finds best; not with ``bidirectional=True``. Time is that of the
     sequences' `times` (see :meth:`grulearn.Sequences.from_frame`), or one step each.
 categorical_features : list of str or int, default=None
-    Numeric features that are categories, by name or position. Columns of strings and categories of
+    Numeric features that are categories, by name or position: that of a dataframe's column, or among the
+    numeric features of an array or a Sequences (`feature_names_in_` lists a Sequences' numeric features
+    first). Columns of strings and categories of
     a dataframe are so without being named. Each has a table of learned vectors, one for each value
     and one for all values that training did not see.
 tokens : {"char", "word", "item"}, default=None

@@ -90,6 +90,8 @@ class LearnsLabels(BaseGRU):
     def _note_classes(self, labels: Labels, request: Request) -> None:
         self._multilabel = labels.multilabel
         self.classes_ = find_classes(labels) if request.classes is None else np.unique(request.classes)
+        if len(self.classes_) < 2 and not labels.multilabel:
+            raise ValueError(f"classes={self.classes_.tolist()}: a classifier needs at least two classes")
         self.n_outputs_ = 1 if self._is_binary() else len(self.classes_)
 
     def _head(self) -> HeadSpec:
