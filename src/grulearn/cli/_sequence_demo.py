@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from grulearn.sequences import Sequences
 
 # The lowest log loss in cross-validations of the training part (5 folds, twice) among some 75 settings of
-# size, directions, pooling, decay, epochs and rate. Test accuracies were printed beside it; they did not decide.
+# size, directions, pooling, decay, epochs and rate. Test accuracies were printed beside it, and did not
+# decide.
 SETTINGS: dict[str, Any] = {
     "hidden_size": 64,
     "num_layers": 2,
@@ -27,8 +28,8 @@ SETTINGS: dict[str, Any] = {
     "random_state": 0,
 }
 # One layer, one direction: what the tanh network has as well. Rate, decay and epochs are those of the lowest
-# log loss (5 folds) among six settings of the tanh network, so that they favour it if either. Seeds 0 to 5 get
-# 7 to 11 wrong with gates, 8 to 21 without.
+# log loss (5 folds) among six settings of the tanh network, so that they favour it if either. Seeds 0 to 5
+# get 7 to 11 wrong with gates, 8 to 21 without.
 PLAIN_SETTINGS = SETTINGS | {"num_layers": 1, "bidirectional": False, "learning_rate_init": 3e-3}
 # So sure of the right speaker must the network be in the end of the utterance that is shown.
 _SURE = 0.9
