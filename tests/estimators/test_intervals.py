@@ -245,21 +245,3 @@ def test_a_part_that_an_earlier_training_saw_gives_no_intervals() -> None:
     again.partial_fit(X, y).fit(X, y)
     with pytest.raises(ValueError, match="calibrate"):
         again.predict_interval(X)
-
-
-def test_a_half_without_labels_judges_no_epoch() -> None:
-    """Its loss of 0 would be the lowest after the first epoch, and the other half's scores an untrained one's."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(60, 6, 1))
-    y = X[:, :, 0].cumsum(axis=1)
-    held_out = y[:20].copy()
-    held_out[:, 1:] = np.nan
-    held_out[3:] = np.nan
-    model = GRURegressor(8, target="sequence", max_iter=60, random_state=0)
-    model.fit(X[20:], y[20:], X_val=X[:20], y_val=held_out)
-    try:
-        lower, upper = model.predict_interval(X, 0.5)
-    except ValueError as error:
-        assert "calibrate" in str(error)  # all labels were in one half
-    else:
-        assert np.mean(upper - lower) < 1.0
