@@ -156,6 +156,25 @@ def test_tokens(tokens):
     assert stream.step(pieces[0]) in model.classes_
 
 
+@pytest.mark.parametrize(
+    ("tokens", "text", "message"),
+    [
+        ("char", "cab", "'cab' has 3 tokens, and a step is one character; take one step for each"),
+        ("char", "", "'' has 0 tokens"),
+        ("word", "a cab", "'a cab' has 2 tokens, and a step is one word"),
+        ("word", "cab,", "'cab,' has 2 tokens"),
+    ],
+)
+def test_a_text_is_not_a_token(tokens, text, message, tmp_path):
+    model = GRUClassifier(4, tokens=tokens, **QUICK).fit(["a b", "b a a", "ab b"] * 3, ["x", "y", "z"] * 3)
+    model.save(tmp_path / "model.gru")
+    for stream in (model.stream(), load(tmp_path / "model.gru").stream()):
+        with pytest.raises(ValueError, match=message):
+            stream.step(text)
+        stream.step("z" if tokens == "char" else "zebra")  # one that was never seen
+        assert stream.n_steps.tolist() == [1]
+
+
 @pytest.fixture
 def log():
     rows = [

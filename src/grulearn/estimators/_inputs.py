@@ -206,7 +206,9 @@ def _recast(
         moved = [names.index(feature) if isinstance(feature, str) else feature for feature in features]
         kept = (j for j in range(data.n_features) if j not in moved)
         behind = range(data.n_features, data.n_features + data.n_categorical)
-        estimator._step_columns = StepColumns(tuple(kept), (*behind, *moved), _all_names(data))
+        estimator._step_columns = StepColumns(
+            tuple(kept), (*behind, *moved), _all_names(data), estimator.tokens
+        )
     else:
         _check_kinds(estimator._step_columns.names, data)
     return recast

@@ -181,7 +181,7 @@ def _check_targets(estimator: BaseGRU, spec: NetworkSpec) -> None:
 def _step_columns(metadata: Mapping[str, Any], encoding: InputEncoding) -> StepColumns:
     """Return where features stand in a step; in a file of before that was kept, all are numeric."""
     plain = {"numeric": range(encoding.n_features), "categorical": (), "names": metadata["feature_names"]}
-    columns = metadata.get("columns", plain)
+    columns = metadata.get("columns", {**plain, "tokens": None})
     numeric, categorical = tuple(columns["numeric"]), tuple(columns["categorical"])
     if (len(numeric), len(categorical)) != (encoding.n_features, len(encoding.categories)):
         raise ValueError(f"columns {columns} do not fit the encoding")
@@ -189,7 +189,7 @@ def _step_columns(metadata: Mapping[str, Any], encoding: InputEncoding) -> StepC
     if metadata["n_features_in"] != len(found) or found != list(range(len(found))):
         raise ValueError(f"columns {columns} are not those of {metadata['n_features_in']} features")
     names = columns["names"]
-    return StepColumns(numeric, categorical, None if names is None else tuple(names))
+    return StepColumns(numeric, categorical, None if names is None else tuple(names), columns["tokens"])
 
 
 def _optimizer_state(
