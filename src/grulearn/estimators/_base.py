@@ -157,7 +157,7 @@ class BaseGRU(GRUParameters):
     def _fit_all(self, X: Any, y: Any, request: Request) -> Outcome:
         """Take all steps of a fit; an interrupted training ends like any other."""
         begin = perf_counter()
-        self._check_combinations()
+        self._check_combinations(whole_fit=request.whole_fit)
         inputs = read_inputs(self, X, reset=not request.continuing)
         targets = self._read_targets(y, inputs, what="y", request=request)
         # Of all the data, so that the message counts sequences as the user does.

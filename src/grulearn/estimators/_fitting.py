@@ -25,6 +25,7 @@ from grulearn.spec import NetworkSpec
 from grulearn.threads import resolve_n_jobs
 from grulearn.training import EpochReport, LoopOptions, Outcome, draw_weights, loss_floor, train
 from grulearn.training.batches import auto_batch_size
+from grulearn.training.schedules import make_schedule
 
 if TYPE_CHECKING:
     from grulearn.estimators._base import BaseGRU
@@ -178,6 +179,9 @@ def run_training(
         n_iter_no_change=estimator.n_iter_no_change if request.whole_fit else math.inf,
         tol=estimator.tol,
         deadline=_deadline(estimator.max_seconds, begin),
+        schedule=make_schedule(
+            estimator.learning_rate, n_iter_no_change=estimator.n_iter_no_change, tol=estimator.tol
+        ),
     )
     head = engine.spec.head
     held_out = None if validation is None else validation.held_out_loss(engine, n_jobs)
