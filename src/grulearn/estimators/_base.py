@@ -284,7 +284,8 @@ class BaseGRU(GRUParameters):
             self._encoding.input_spec, cell, PoolSpec(self.pooling), head=self._head(), dtype=self.dtype
         )
         if not request.continuing:
-            return build_engine(spec, self.init, request.initial_weights, rng)
+            n_steps = int(self.sequence_lengths_[1])
+            return build_engine(spec, self.init, request.initial_weights, rng, n_steps)
         if spec != self._engine.spec:
             raise ValueError(
                 "the fitted network is another one than the parameters ask for now, so that the training "

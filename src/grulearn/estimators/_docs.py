@@ -72,10 +72,12 @@ categorical_features : list of str or int, default=None
 tokens : {"char", "word", "item"}, default=None
     Read `X` as texts, each a sequence of characters or of words and punctuation, or ("item") as
     lists of items, which are strings or integers; see :meth:`grulearn.Sequences.from_tokens`.
-init : {"auto", "orthogonal", "pytorch"}, default="auto"
-    How initial weights are drawn. "orthogonal", which "auto" stands for: orthogonal recurrent
-    matrices [2]_, Glorot's uniform distribution [3]_ for the others, zero biases. "pytorch": all
-    uniform within ``1 / sqrt(H)``, as torch.nn.GRU and torch.nn.Linear draw them.
+init : {"auto", "orthogonal", "chrono", "pytorch"}, default="auto"
+    How initial weights are drawn. "orthogonal": orthogonal recurrent matrices [2]_, Glorot's uniform
+    distribution [3]_ for the others, zero biases. "chrono": the same, with biases of the update gate that
+    make the units remember for 1 step to the median length of the sequences [7]_; needs ``bias=True``.
+    "auto": "chrono" from a median length of 50 steps on, below it (and without biases) "orthogonal".
+    "pytorch": all uniform within ``1 / sqrt(H)``, as torch.nn.GRU and torch.nn.Linear draw them.
 """,
     "training": """
 learning_rate : {"constant", "cosine", "one_cycle", "plateau"}, default="constant"
@@ -203,6 +205,7 @@ otherwise samples drawn at random. "random", "group" and "last" say which it mus
 .. [5] I. Loshchilov, F. Hutter (2017), "SGDR: stochastic gradient descent with warm restarts", ICLR.
 .. [6] L. N. Smith, N. Topin (2019), "Super-convergence: very fast training of neural networks using
    large learning rates", SPIE Defense + Commercial Sensing. arXiv:1708.07120.
+.. [7] C. Tallec, Y. Ollivier (2018), "Can recurrent neural networks warp time?", ICLR.
 """,
     "X": """
 X : Sequences, array-like of shape (N, F) or (N, T, F), dataframe, list of arrays, or list of texts

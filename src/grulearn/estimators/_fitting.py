@@ -131,8 +131,9 @@ def build_engine(
     init: str,
     initial_weights: Mapping[str, ArrayLike] | None,
     rng: np.random.Generator,
+    n_steps: int,
 ) -> Engine:
-    """Build a network with drawn or given weights.
+    """Build a network with drawn or given weights; `n_steps` is the sequences' median length.
 
     Raises
     ------
@@ -141,7 +142,7 @@ def build_engine(
     """
     shapes = parameter_shapes(spec)
     if initial_weights is None:
-        start = flatten(draw_weights(shapes, init, rng), shapes, spec.dtype)
+        start = flatten(draw_weights(shapes, init, rng, n_steps), shapes, spec.dtype)
     else:
         start = flatten(initial_weights, shapes, spec.dtype)
         if not np.isfinite(start).all():

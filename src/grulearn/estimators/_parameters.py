@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from grulearn.spec import DTYPES, POOL_KINDS, TARGETS
+from grulearn.training.initialisation import METHODS
 from grulearn.training.schedules import SCHEDULES
 
 __all__ = ["GRUParameters"]
@@ -33,7 +34,7 @@ class GRUParameters(BaseEstimator):
         "missing": [StrOptions({"error", "mean", "forward", "simple", "decay"})],
         "categorical_features": ["array-like", None],
         "tokens": [StrOptions({"char", "word", "item"}), None],
-        "init": [StrOptions({"auto", "orthogonal", "pytorch"})],
+        "init": [StrOptions(set(METHODS))],
         "learning_rate": [StrOptions(set(SCHEDULES))],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -142,6 +143,8 @@ class GRUParameters(BaseEstimator):
                 'missing="decay" needs bidirectional=False: a gap is the time since an earlier step, which a '
                 'direction that reads from the end has not seen; missing="simple" goes with both'
             )
+        if self.init == "chrono" and not self.bias:
+            raise ValueError('init="chrono" draws biases, and bias=False leaves them out; set one of the two')
         if self.bptt is None:
             return
         if self.bidirectional:
