@@ -161,7 +161,7 @@ class BaseGRU(GRUParameters):
     def _fit_all(self, X: Any, y: Any, request: Request) -> Outcome:
         """Take all steps of a fit; an interrupted training ends like any other."""
         begin = perf_counter()
-        self._check_combinations()
+        self._check_combinations(whole_fit=request.whole_fit)
         inputs = read_inputs(self, X, reset=not request.continuing, training=True)
         targets = self._read_targets(y, inputs, what="y", request=request)
         # Of all the data, so that the message counts sequences as the user does.
@@ -304,7 +304,8 @@ class BaseGRU(GRUParameters):
             self._encoding.input_spec, cell, PoolSpec(self.pooling), head=self._head(), dtype=self.dtype
         )
         if not request.continuing:
-            return build_engine(spec, self.init, request.initial_weights, rng)
+            n_steps = int(self.sequence_lengths_[1])
+            return build_engine(spec, self.init, request.initial_weights, rng, n_steps)
         return resume_engine(self, spec, request.initial_weights)
 
     def _encode_parts(

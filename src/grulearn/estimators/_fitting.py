@@ -26,6 +26,7 @@ from grulearn.spec import NetworkSpec
 from grulearn.threads import resolve_n_jobs
 from grulearn.training import EpochReport, LoopOptions, Outcome, Split, draw_weights, loss_floor, train
 from grulearn.training.batches import auto_batch_size
+from grulearn.training.schedules import make_schedule
 from grulearn.training.validation import label_each
 
 if TYPE_CHECKING:
@@ -158,8 +159,9 @@ def build_engine(
     init: str,
     initial_weights: Mapping[str, ArrayLike] | None,
     rng: np.random.Generator,
+    n_steps: int,
 ) -> Engine:
-    """Build a network with drawn or given weights.
+    """Build a network with drawn or given weights; `n_steps` is the sequences' median length.
 
     Raises
     ------
@@ -168,7 +170,7 @@ def build_engine(
     """
     shapes = parameter_shapes(spec)
     if initial_weights is None:
-        start = flatten(draw_weights(shapes, init, rng), shapes, spec.dtype)
+        start = flatten(draw_weights(shapes, init, rng, n_steps), shapes, spec.dtype)
     else:
         start = flatten(initial_weights, shapes, spec.dtype)
         if not np.isfinite(start).all():
@@ -206,6 +208,9 @@ def run_training(
         n_iter_no_change=estimator.n_iter_no_change if request.whole_fit else math.inf,
         tol=estimator.tol,
         deadline=_deadline(estimator.max_seconds, begin),
+        schedule=make_schedule(
+            estimator.learning_rate, n_iter_no_change=estimator.n_iter_no_change, tol=estimator.tol
+        ),
     )
     head = engine.spec.head
     held_out = None if validation is None else validation.held_out_loss(engine, n_jobs)
