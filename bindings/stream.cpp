@@ -35,23 +35,29 @@ struct BoundStream {
     int time_type = -1;  // NumPy's type of times, once there is a clock
 
     BoundStream(const Network<Real>& network, const StreamConfig& config)
-        : stream(network, config), named_(static_cast<std::size_t>(config.n_streams)) {}
+        : stream(network, config),
+          named_(static_cast<std::size_t>(config.n_streams)),
+          which_(static_cast<std::size_t>(config.n_streams)) {}
 
-    // Whether all are streams, and no two the same.
-    bool are_different(const std::int64_t* streams, std::int64_t n) {
+    // A copy of the numbers of streams, until the next call; null unless all are streams, and no two the same. A copy:
+    // a long step runs without the GIL, and another thread may write to the caller's array.
+    const std::int64_t* name(const std::int64_t* streams, std::int64_t n) {
+        if (n > stream.size()) return nullptr;
         ++calls_;
         for (std::int64_t i = 0; i < n; ++i) {
-            if (streams[i] < 0 || streams[i] >= stream.size()) return false;
-            std::int64_t& latest = named_[static_cast<std::size_t>(streams[i])];
-            if (latest == calls_) return false;
+            const std::int64_t number = which_[static_cast<std::size_t>(i)] = streams[i];
+            if (number < 0 || number >= stream.size()) return nullptr;
+            std::int64_t& latest = named_[static_cast<std::size_t>(number)];
+            if (latest == calls_) return nullptr;
             latest = calls_;
         }
-        return true;
+        return which_.data();
     }
 
 private:
     std::int64_t calls_ = 0;
-    std::vector<std::int64_t> named_;  // the latest call that named a stream
+    std::vector<std::int64_t> named_;  // [stream] the latest call that named it
+    std::vector<std::int64_t> which_;
 };
 
 // Waits without the GIL, which the one whose turn it is may need.
@@ -94,14 +100,15 @@ private:
         if (of.is_none()) return n == bound.stream.size();
         if (PyLong_CheckExact(of.ptr()) && !stacked) {
             int overflow = 0;
-            one_ = PyLong_AsLongLongAndOverflow(of.ptr(), &overflow);
-            streams = &one_;
-            return overflow == 0 && one_ >= 0 && one_ < bound.stream.size();
+            const std::int64_t number = PyLong_AsLongLongAndOverflow(of.ptr(), &overflow);
+            streams = overflow == 0 ? bound.name(&number, 1) : nullptr;
+            return streams != nullptr;
         }
         PyArrayObject* array = plain_array(of);
         if (array == nullptr || PyArray_TYPE(array) != NPY_INT64 || PyArray_NDIM(array) != 1 || !stacked) return false;
-        streams = data_of<std::int64_t>(array);
-        return PyArray_DIM(array, 0) == n && bound.are_different(streams, n);
+        if (PyArray_DIM(array, 0) != n) return false;
+        streams = bound.name(data_of<std::int64_t>(array), n);
+        return streams != nullptr;
     }
 
     bool read_codes(BoundStream<Real>& bound, nb::handle code) {
@@ -131,8 +138,6 @@ private:
         times = data_of<TimeBits>(array);
         return true;
     }
-
-    std::int64_t one_ = 0;
 };
 
 enum class Wanted { predictions, values, probabilities, decisions };
@@ -155,8 +160,7 @@ public:
         if (!out.is_none()) {
             array_ = plain_array(out, true);
             if (array_ == nullptr || PyArray_TYPE(array_) != numpy_type<Item>()) return false;
-            if (PyArray_NDIM(array_) != rank_ || !std::equal(shape_, shape_ + rank_, PyArray_DIMS(array_)))
-                return false;
+            if (!has_shape(array_, rank_, shape_)) return false;
             object_ = nb::borrow(out);
         } else if (rank_ > 0) {
             object_ = new_array(rank_, shape_, numpy_type<Item>());
@@ -221,6 +225,16 @@ nb::object step(BoundStream<Real>& bound, nb::handle x, nb::handle streams, nb::
         done = bound.stream.step(inputs);
     }
     return done ? result.of(bound.stream) : nb::none();
+}
+
+template <class Real>
+nb::any n_steps(BoundStream<Real>& bound) {
+    const Turn turn(bound.turns);
+    const npy_intp shape[1] = {static_cast<npy_intp>(bound.stream.size())};
+    nb::object steps = new_array(1, shape, NPY_INT64);
+    std::copy(bound.stream.n_steps().begin(), bound.stream.n_steps().end(),
+              data_of<std::int64_t>(reinterpret_cast<PyArrayObject*>(steps.ptr())));
+    return nb::borrow<nb::any>(steps);
 }
 
 template <class Real>
@@ -330,9 +344,8 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
     using Bound = BoundStream<Real>;
     constexpr const char* kStep =
         "One step: x (F,) for the only stream or the one with number `streams`, or (n, F) for all or those whose\n"
-        "different numbers `streams` (n,) has. codes, int32 (C,) or (n, C), of the network's tables. times, if "
-        "gap_time\n"
-        "is \"given\", int64 or float64, () or (n,). ";
+        "different numbers `streams` (n,) has. codes, int32 (C,) or (n, C), of the network's tables. times, int64\n"
+        "or float64, () or (n,), if gap_time is \"given\". ";
     nb::class_<Bound>(m, name, doc)
         .def(
             "__init__",
@@ -367,6 +380,7 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
              "output is positive, else 0: (n, K), (K,), (n,) or an int.")
         .def("reset", &reset<Real>, "streams"_a.none() = nb::none(),
              "Puts streams (None: all) back to their beginning.")
+        .def("n_steps", &n_steps<Real>, "How many steps each stream has had, (n_streams,).")
         .def("set_clock", &set_clock<Real>, "integers"_a, "unit"_a,
              "Says what times are from now on, int64 or float64, and how many of them make a gap of 1.")
         .def("state", &state<Real>, "Copies of the arrays that are carried from one step to the next.")

@@ -20,7 +20,15 @@ def test_examples(name):
     assert doctest.testmod(import_module(name)).failed == 0
 
 
-PAGES = {"sequences": 20, "missing": 15, "categories": 10, "intervals": 20, "inspection": 10, "datasets": 12}
+PAGES = {
+    "sequences": 20,
+    "missing": 15,
+    "categories": 10,
+    "intervals": 20,
+    "inspection": 10,
+    "datasets": 12,
+    "streaming": 25,
+}
 
 
 @pytest.mark.parametrize("page", PAGES)

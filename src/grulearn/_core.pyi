@@ -134,8 +134,8 @@ class Stream:
     def step(self, x: object | None, streams: object | None, out: object | None, codes: object | None = None, times: object | None = None) -> object:
         """
         One step: x (F,) for the only stream or the one with number `streams`, or (n, F) for all or those whose
-        different numbers `streams` (n,) has. codes, int32 (C,) or (n, C), of the network's tables. times, if gap_time
-        is "given", int64 or float64, () or (n,). Returns a prediction for each target; float64, (n, K), (K,), (n,) or a float.
+        different numbers `streams` (n,) has. codes, int32 (C,) or (n, C), of the network's tables. times, int64
+        or float64, () or (n,), if gap_time is "given". Returns a prediction for each target; float64, (n, K), (K,), (n,) or a float.
         None, and nothing has changed, if an array needs converting or something is wrong.
         """
 
@@ -157,6 +157,9 @@ class Stream:
 
     def reset(self, streams: Sequence[int] | None = None) -> None:
         """Puts streams (None: all) back to their beginning."""
+
+    def n_steps(self) -> Any:
+        """How many steps each stream has had, (n_streams,)."""
 
     def set_clock(self, integers: bool, unit: float) -> None:
         """
@@ -177,8 +180,8 @@ class Stream64:
     def step(self, x: object | None, streams: object | None, out: object | None, codes: object | None = None, times: object | None = None) -> object:
         """
         One step: x (F,) for the only stream or the one with number `streams`, or (n, F) for all or those whose
-        different numbers `streams` (n,) has. codes, int32 (C,) or (n, C), of the network's tables. times, if gap_time
-        is "given", int64 or float64, () or (n,). Returns a prediction for each target; float64, (n, K), (K,), (n,) or a float.
+        different numbers `streams` (n,) has. codes, int32 (C,) or (n, C), of the network's tables. times, int64
+        or float64, () or (n,), if gap_time is "given". Returns a prediction for each target; float64, (n, K), (K,), (n,) or a float.
         None, and nothing has changed, if an array needs converting or something is wrong.
         """
 
@@ -200,6 +203,9 @@ class Stream64:
 
     def reset(self, streams: Sequence[int] | None = None) -> None:
         """Puts streams (None: all) back to their beginning."""
+
+    def n_steps(self) -> Any:
+        """How many steps each stream has had, (n_streams,)."""
 
     def set_clock(self, integers: bool, unit: float) -> None:
         """

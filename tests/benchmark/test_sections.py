@@ -73,7 +73,8 @@ class TestStreaming:
         assert values == sorted(values)
         assert measured.clock > 0
         (table,) = streaming.tables(measured)
-        assert [row[0] for row in table.rows] == ["F3 H4 grulearn", "F3 H4 Fake"]
+        assert [row[0] for row in table.rows] == ["F3 H4 grulearn", "F3 H4 est.stream()", "F3 H4 Fake"]
+        assert measured.cases[0].latencies["est.stream()"].steps == 200
 
     def test_in_place_steps_leave_nothing_behind(self):
         own = streaming.GrulearnLibrary(1).stream(TINY[0])

@@ -62,6 +62,9 @@ public:
     // Whether a step of n streams takes longer than giving the interpreter away and taking it back.
     [[nodiscard]] bool is_long(std::int64_t n) const { return n * multiply_adds_ > kLong; }
 
+    // (n_streams) how many steps each has had.
+    [[nodiscard]] const std::vector<std::int64_t>& n_steps() const { return n_steps_; }
+
     // Back to before the first step.
     void reset(std::int64_t stream);
 

@@ -89,6 +89,9 @@ class EngineStream(Protocol):
     def reset(self, streams: Sequence[int] | None = None) -> None:
         """Put streams, or all of them, back to before their first step."""
 
+    def n_steps(self) -> NDArray[np.int64]:
+        """Return how many steps each stream has had, shape (n_streams,)."""
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Return copies of the arrays that are carried from one step to the next.
 

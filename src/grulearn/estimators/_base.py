@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from grulearn.encoding import InputEncoding, TargetScaling, check_values
 from grulearn.engines import Engine, FloatArray
-from grulearn.estimators._continuing import Curves, join_lengths, random_streams, resume_engine
+from grulearn.estimators._continuing import Curves, held_out_key, join_lengths, random_streams, resume_engine
 from grulearn.estimators._fitting import (
     OnEpoch,
     OnStart,
@@ -71,6 +71,7 @@ class BaseGRU(GRUParameters):
     _target_scaling: TargetScaling
     _optimizer: OptimizerState | None
     _scores: ResidualScores | LabelScores | None
+    _held_out: str | None
     _seed: int
     _fingerprint: str
 
@@ -160,7 +161,7 @@ class BaseGRU(GRUParameters):
     def _fit_all(self, X: Any, y: Any, request: Request) -> Outcome:
         """Take all steps of a fit; an interrupted training ends like any other."""
         begin = perf_counter()
-        self._check_combinations()
+        self._check_combinations(whole_fit=request.whole_fit)
         inputs = read_inputs(self, X, reset=not request.continuing, training=True)
         targets = self._read_targets(y, inputs, what="y", request=request)
         # Of all the data, so that the message counts sequences as the user does.
@@ -174,6 +175,7 @@ class BaseGRU(GRUParameters):
         parts = self._hold_out(data, targets, request, split_rng)
         if not request.continuing:
             self._fit_encoding(data, targets, weights, parts, request)
+        self._held_out = held_out_key(self._fingerprint, parts, request, getattr(self, "_held_out", None))
         engine = self._start_engine(request, init_rng)
         training, validation = self._encode_parts(data, targets, weights, parts, request, split_rng)
         weighed = self._weigh(training, validation)
@@ -181,7 +183,8 @@ class BaseGRU(GRUParameters):
         conclude(self, outcome)
         self._keep(engine, outcome, optimizer, request)
         self._scores = None
-        if validation is not None and held_out is not None:
+        # Of a part that an earlier training saw, the residuals are too small.
+        if validation is not None and held_out is not None and self._held_out is not None:
             self._scores = self._score_held_out(engine, held_out, validation.targets, validation.weights)
         return outcome
 
@@ -301,7 +304,8 @@ class BaseGRU(GRUParameters):
             self._encoding.input_spec, cell, PoolSpec(self.pooling), head=self._head(), dtype=self.dtype
         )
         if not request.continuing:
-            return build_engine(spec, self.init, request.initial_weights, rng)
+            n_steps = int(self.sequence_lengths_[1])
+            return build_engine(spec, self.init, request.initial_weights, rng, n_steps)
         return resume_engine(self, spec, request.initial_weights)
 
     def _encode_parts(
@@ -339,7 +343,9 @@ class BaseGRU(GRUParameters):
     def _encode(self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None) -> Samples:
         return Samples(self._encoding.transform(data, self.dtype), self._scale_targets(targets), weights)
 
-    def _keep(self, engine: Engine, outcome: Outcome, optimizer: OptimizerState, request: Request) -> None:
+    def _keep(
+        self, engine: Engine, outcome: Outcome, optimizer: OptimizerState | None, request: Request
+    ) -> None:
         before = Curves(self.loss_curve_, self.validation_scores_) if request.continuing else Curves([], None)
         curves = before.then(outcome.loss_curve, outcome.validation_scores)
         self._engine = engine

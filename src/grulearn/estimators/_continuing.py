@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -11,12 +12,13 @@ import numpy as np
 
 from grulearn.engines import Engine
 from grulearn.spec import NetworkSpec
-from grulearn.training import Outcome
+from grulearn.training import Outcome, Split
 
 if TYPE_CHECKING:
     from grulearn.estimators._base import BaseGRU
+    from grulearn.estimators._fitting import Request
 
-__all__ = ["Curves", "join_lengths", "random_streams", "resume_engine"]
+__all__ = ["Curves", "held_out_key", "join_lengths", "random_streams", "resume_engine"]
 
 Lengths = tuple[int, float, int]
 
@@ -66,6 +68,24 @@ def random_streams(seed: int, n_epochs: int) -> tuple[np.random.Generator, ...]:
     split, init, _ = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3))
     order = np.random.SeedSequence(seed, spawn_key=(2,), n_children_spawned=n_epochs)
     return split, init, np.random.default_rng(order)
+
+
+def held_out_key(fingerprint: str, parts: Split | None, request: Request, before: str | None) -> str | None:
+    """Return what says which validation part no training of this network has seen; None if there is none.
+
+    A training that goes on and holds out another part than those before, or none, has seen what they held
+    out, or will: there is no such part any more. A validation part that is given, `X_val`, is the user's to
+    keep away from training.
+    """
+    if request.X_val is not None:
+        return "given"
+    if parts is None:
+        return None
+    digest = hashlib.sha256(fingerprint.encode() + parts.validation.tobytes())
+    if parts.held_out_steps is not None:
+        digest.update(parts.held_out_steps.tobytes())
+    key = digest.hexdigest()
+    return key if not request.continuing or key == before else None
 
 
 def join_lengths(before: Lengths, now: Lengths) -> Lengths:

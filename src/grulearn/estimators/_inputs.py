@@ -123,6 +123,11 @@ def _column_kinds(X: Any) -> dict[Any, str]:
 
 def _refuse_others(X: Any) -> None:
     """Raise the error that `Sequences` has for what scikit-learn converts in silence, or cannot explain."""
+    if isinstance(X, tuple) and X and isinstance(X[0], Sequences):
+        raise TypeError(
+            "X is a tuple that begins with a Sequences: Sequences.from_frame gives X and y, as in "
+            "X, y = Sequences.from_frame(...)"
+        )
     kind = getattr(getattr(X, "dtype", None), "kind", "O")
     if X is None or kind in "mM" or isinstance(X, str | bytes | dict | set) or hasattr(X, "__next__"):
         Sequences.from_array(X)
@@ -201,8 +206,25 @@ def _recast(
         moved = [names.index(feature) if isinstance(feature, str) else feature for feature in features]
         kept = (j for j in range(data.n_features) if j not in moved)
         behind = range(data.n_features, data.n_features + data.n_categorical)
-        estimator._step_columns = StepColumns(tuple(kept), (*behind, *moved), _all_names(data))
+        estimator._step_columns = StepColumns(
+            tuple(kept), (*behind, *moved), _all_names(data), estimator.tokens
+        )
+    else:
+        _check_kinds(estimator._step_columns.names, data)
     return recast
+
+
+def _check_kinds(fitted: tuple[str, ...] | None, data: Sequences) -> None:
+    """Raise an error that names a column of numbers that held texts in training, or the reverse."""
+    now = _all_names(data)
+    if fitted is None or now is None or fitted == now or set(fitted) != set(now):
+        return  # other names are scikit-learn's business
+    numeric = set(fitted[: data.n_features])
+    for name in now[: data.n_features]:
+        if name not in numeric:
+            raise ValueError(f"X: column {name!r} holds numbers, but in training it held texts or categories")
+    wrong = next(name for name in now[data.n_features :] if name in numeric)
+    raise ValueError(f"X: column {wrong!r} holds texts or categories, but in training it held numbers")
 
 
 def _called_categorical(estimator: Any, data: Sequences, places: NDArray[np.int64] | None) -> list[int | str]:

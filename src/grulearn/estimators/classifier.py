@@ -125,6 +125,7 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
         categorical_features: Any = None,
         tokens: str | None = None,
         init: str = "auto",
+        learning_rate: str = "constant",
         learning_rate_init: float = 3e-3,
         weight_decay: float = 0.0,
         batch_size: int | str = "auto",
@@ -157,6 +158,7 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
             categorical_features=categorical_features,
             tokens=tokens,
             init=init,
+            learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
             weight_decay=weight_decay,
             batch_size=batch_size,
@@ -348,7 +350,7 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
 
         A label is possible if its probability is not smaller than those that held-out data had for their
         labels: the validation part, or the data given to `calibrate`. This is split-conformal prediction with
-        the smallest sets [5]_. If a new sequence and the n held-out ones are exchangeable, as independent
+        the smallest sets [8]_. If a new sequence and the n held-out ones are exchangeable, as independent
         sequences of one source are, its label is in its set with a probability of at least `coverage`,
         whatever the network and the distribution. It is the probability over all sequences together, not for
         each class; :mod:`grulearn.estimators.conformal` says more.
@@ -374,7 +376,7 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
 
         References
         ----------
-        .. [5] M. Sadinle, J. Lei, L. Wasserman (2019), "Least ambiguous set-valued classifiers with bounded
+        .. [8] M. Sadinle, J. Lei, L. Wasserman (2019), "Least ambiguous set-valued classifiers with bounded
            error levels", Journal of the American Statistical Association 114.
 
         Examples

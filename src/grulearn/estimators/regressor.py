@@ -151,6 +151,7 @@ default="squared_error"
         categorical_features: Any = None,
         tokens: str | None = None,
         init: str = "auto",
+        learning_rate: str = "constant",
         learning_rate_init: float = 3e-3,
         weight_decay: float = 0.0,
         batch_size: int | str = "auto",
@@ -183,6 +184,7 @@ default="squared_error"
             categorical_features=categorical_features,
             tokens=tokens,
             init=init,
+            learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
             weight_decay=weight_decay,
             batch_size=batch_size,
@@ -338,7 +340,7 @@ default="squared_error"
         """Predict intervals that cover new targets with a given probability.
 
         They are as wide as the residuals of held-out data ask for: those of the validation part, or of the
-        data given to `calibrate`. This is split-conformal prediction [5]_. If a new sequence and the n
+        data given to `calibrate`. This is split-conformal prediction [8]_. If a new sequence and the n
         held-out ones are exchangeable, as independent sequences of one source are, its target is in its
         interval with a probability of at least `coverage`, whatever the network and the distribution, and of
         at most ``coverage + 1 / (n + 1)`` if no two residuals are equal. It is the probability over all
@@ -367,7 +369,7 @@ default="squared_error"
 
         References
         ----------
-        .. [5] V. Vovk, A. Gammerman, G. Shafer (2005), "Algorithmic learning in a random world", Springer.
+        .. [8] V. Vovk, A. Gammerman, G. Shafer (2005), "Algorithmic learning in a random world", Springer.
 
         Examples
         --------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -61,7 +62,7 @@ class StepClock:
         """Return ticks as the datetimes or durations that they count; numbers as they are."""
         return ticks if self.dtype is None or self.dtype.kind not in "mM" else ticks.view(self.dtype)
 
-    def read(self, time: Any, shape: tuple[int, ...], *, fresh: bool) -> NDArray[Any] | None:
+    def read(self, time: Any, shape: tuple[int, ...], is_fresh: Callable[[], bool]) -> NDArray[Any] | None:
         """Return times as the core takes them, and remember what they count.
 
         Parameters
@@ -69,8 +70,8 @@ class StepClock:
         time : None, number, datetime or duration, or array-like of these
         shape : tuple of int
             () or (n,).
-        fresh : bool
-            Whether no stream has had a step: times may then count something new.
+        is_fresh : callable
+            Tells whether no stream has had a step: times may then count something new.
 
         Returns
         -------
@@ -101,7 +102,7 @@ class StepClock:
                 f"time: the model was fitted on times that are {_WORDS[kind]}, got "
                 f"{_WORDS[_kind(times.dtype)]} ({times.dtype}). {UNTOUCHED}"
             )
-        if self.dtype is None or fresh:
+        if self.dtype is None or (times.dtype != self.dtype and is_fresh()):
             self.dtype = times.dtype
         return as_ticks(_convert(times, self.dtype))
 

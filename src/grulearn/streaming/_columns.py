@@ -19,6 +19,8 @@ class StepColumns:
         The position of each categorical feature.
     names : tuple of str, length F + C, or None, default=None
         What the columns are called.
+    tokens : {"char", "word", "item"} or None, default=None
+        What a step is, if the model was fitted on texts or lists of items.
 
     Examples
     --------
@@ -31,6 +33,7 @@ class StepColumns:
     numeric: tuple[int, ...]
     categorical: tuple[int, ...] = ()
     names: tuple[str, ...] | None = None
+    tokens: str | None = None
 
     @property
     def size(self) -> int:

@@ -15,6 +15,9 @@ from grulearn.streaming._which import UNTOUCHED
 
 __all__ = ["FeatureReader"]
 
+# What texts are split into.
+_TOKENS = {"char": "character", "word": "word"}
+
 
 class FeatureReader:
     """Turns what a user hands in as a step into numbers and codes; shapes are the caller's business.
@@ -138,7 +141,10 @@ class FeatureReader:
         # Most values are known, and of the very type: of Python's own, True is 1 and 1.0 to a dict.
         known = self._categories[c]
         if type(value) is str and known.kind == "str":
-            return self._tables.codes[c].get(value, self._tables.unseen_code)
+            code = self._tables.codes[c].get(value, self._tables.unseen_code)
+            if code == self._tables.unseen_code and self._columns.tokens in _TOKENS:
+                self._check_token(value)
+            return code
         if is_missing(value):
             return self._tables.missing_code
         value = value.item() if isinstance(value, np.generic) else value
@@ -152,6 +158,16 @@ class FeatureReader:
                 )
             value = int(value)
         return self._lookup(known, value, c)
+
+    def _check_token(self, value: str) -> None:
+        """Refuse a text of several tokens, which would pass for a token that was never seen."""
+        tokens: Any = self._columns.tokens
+        found = int(Sequences.from_tokens([value], tokens=tokens).lengths[0])
+        if found != 1:
+            raise ValueError(
+                f"x_t: {value!r} has {found} tokens, and a step is one {_TOKENS[tokens]}; take one step for "
+                f"each. {UNTOUCHED}"
+            )
 
     def _lookup(self, known: CategoryCodes, value: Any, c: int) -> int:
         alone = np.empty(1, dtype=object)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -58,7 +59,9 @@ class StepReader:
         """Number of features of a step."""
         return self._columns.size
 
-    def read(self, x_t: Any, streams: Any, time: Any, clock: StepClock, *, fresh: bool) -> StepInputs:
+    def read(
+        self, x_t: Any, streams: Any, time: Any, clock: StepClock, is_fresh: Callable[[], bool]
+    ) -> StepInputs:
         """Read a step.
 
         Parameters
@@ -66,8 +69,8 @@ class StepReader:
         x_t, streams, time
             As the user gave them.
         clock : StepClock
-        fresh : bool
-            Whether no stream has had a step.
+        is_fresh : callable
+            Tells whether no stream has had a step.
 
         Raises
         ------
@@ -79,7 +82,7 @@ class StepReader:
         x, codes = self._features.read(x_t, self._shapes(which))
         if codes is not None and self._tables.missing == "error":
             self._check_codes(codes, which)
-        return StepInputs(x, which, codes, clock.read(time, x.shape[:-1], fresh=fresh))
+        return StepInputs(x, which, codes, clock.read(time, x.shape[:-1], is_fresh))
 
     def refuse(self, inputs: StepInputs, clock: StepClock, state: dict[str, NDArray[Any]]) -> NoReturn:
         """Say why the core does not take inputs that were read.

@@ -13,6 +13,7 @@ import numpy as np
 from grulearn.engines import Engine, Trainer
 from grulearn.training.epochs import EpochRunner
 from grulearn.training.keepers import BestOnValidation, Keeper, LastWeights
+from grulearn.training.schedules import Constant, Schedule
 
 __all__ = ["EpochReport", "LoopOptions", "Outcome", "train"]
 
@@ -53,6 +54,7 @@ class LoopOptions:
     max_iter : int
         Greatest number of epochs.
     learning_rate : float
+        The greatest rate of the schedule.
     batch_size : int
         As given to the engine's trainer.
     n_iter_no_change : float, default=inf
@@ -61,6 +63,8 @@ class LoopOptions:
         Improvements that are not greater do not count.
     deadline : float, default=inf
         The time of perf_counter() after which no update begins. One is made in any case.
+    schedule : Schedule
+        How the rate changes from epoch to epoch; a new one for each training. By default it does not.
     """
 
     max_iter: int
@@ -69,6 +73,7 @@ class LoopOptions:
     n_iter_no_change: float = math.inf
     tol: float = 0.0
     deadline: float = math.inf
+    schedule: Schedule = field(default_factory=Constant)
 
 
 @dataclass
@@ -226,15 +231,17 @@ def _run_epochs(
 ) -> str:
     """Run epochs until there is a reason to stop; return it."""
     held_out: float | None = None
+    progress = _progress(options)
     for epoch in range(1, options.max_iter + 1):
         keeper.before_epoch(epoch)
-        loss, limit = run_epoch(options.learning_rate)
+        loss, limit = run_epoch(options.learning_rate * options.schedule.factor(progress(epoch)))
         outcome.loss_curve.append(loss)
         if validation_loss is not None and outcome.validation_scores is not None:
             held_out = validation_loss()
             outcome.validation_scores.append(held_out)
         # "not <=" rather than ">": NaN has diverged as well.
         diverged = not loss <= limit or (held_out is not None and not held_out <= limit)
+        options.schedule.after_epoch(loss if held_out is None else held_out)
         best = False if diverged else keeper.after_epoch(epoch, loss, held_out)
         if report is not None:
             report(epoch, loss, held_out, best)
@@ -245,6 +252,18 @@ def _run_epochs(
         if perf_counter() >= options.deadline:
             return "max_seconds"
     return "max_iter"
+
+
+def _progress(options: LoopOptions) -> Callable[[int], float]:
+    """Return what tells how much of the training lies behind in the middle of an epoch, from 0 to 1.
+
+    Epochs are counted, and if the time is limited and passes sooner than they do, it is the time.
+    """
+    if math.isinf(options.deadline):
+        return lambda epoch: (epoch - 0.5) / options.max_iter
+    begin = perf_counter()
+    duration = max(options.deadline - begin, 1e-9)
+    return lambda epoch: min(max((epoch - 0.5) / options.max_iter, (perf_counter() - begin) / duration), 1.0)
 
 
 def _reporter(

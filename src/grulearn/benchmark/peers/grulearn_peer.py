@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,10 +11,14 @@ from grulearn import __version__, _core
 from grulearn.benchmark.cases import Case
 from grulearn.benchmark.core_model import CoreModel
 from grulearn.benchmark.peers.protocol import Stream
+from grulearn.encoding import InputEncoding, Scaling, TargetScaling
+from grulearn.engines import get_engine
+from grulearn.formats import flatten, parameter_shapes
 from grulearn.formats.weights import HEAD_NAMES
 from grulearn.gru import GRU
+from grulearn.streaming import RegressorStream, StepColumns
 
-__all__ = ["GrulearnLibrary"]
+__all__ = ["EstimatorStreams", "GrulearnLibrary"]
 
 
 class GrulearnLibrary:
@@ -37,6 +43,42 @@ class GrulearnLibrary:
             inputs=[np.ascontiguousarray(x[np.newaxis]) for x in case.inputs[0]],
             state=np.zeros((1, 1, case.hidden), np.float32),
             as_array=np.ravel,
+        )
+
+
+class EstimatorStreams:
+    """A fitted regressor's stream: features scaled, network, linear layer, predictions scaled back."""
+
+    label = "est.stream()"
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+
+    def stream(self, case: Case) -> Stream:
+        """Build the network for single steps; the stream has the state, and the one it is given stays."""
+        spec, one = case.spec, np.ones(case.features)
+        engine = get_engine("native")(spec)
+        engine.set_parameters(flatten(case.weights, parameter_shapes(spec), spec.dtype))
+        scaling = Scaling(0.0 * one, one, np.zeros(case.features, np.bool_))
+        stream = RegressorStream(
+            engine,
+            InputEncoding(scaling, 0.0 * one, "error", ()),
+            StepColumns(tuple(range(case.features))),
+            1,
+            target_scaling=TargetScaling(np.zeros(1), np.ones(1)),
+            n_jobs=self._threads,
+        )
+        advance = stream.step
+
+        def step(x: Any, h: Any, _: Any) -> Any:
+            advance(x)
+            return h
+
+        return Stream(
+            step=step,
+            inputs=[x.copy() for x in case.inputs[0]],
+            state=np.zeros((1, 1, case.hidden), np.float32),
+            as_array=lambda _: np.ravel(stream.state["hidden"]),
         )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from grulearn.benchmark.cases import Case
 
-__all__ = ["Library", "Model", "Stream"]
+__all__ = ["Library", "Model", "Stream", "StreamingLibrary"]
 
 
 class Model(Protocol):
@@ -52,6 +52,15 @@ class Stream:
     inputs: Sequence[Any]
     state: Any
     as_array: Callable[[Any], NDArray[np.float32]]
+
+
+class StreamingLibrary(Protocol):
+    """What has single steps to measure."""
+
+    label: str
+
+    def stream(self, case: Case) -> Stream | None:
+        """Build the network of a case for single steps of ``case.inputs[0]``; None if it is not compared."""
 
 
 class Library(Protocol):

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from grulearn.benchmark.agreement import check_outputs
 from grulearn.benchmark.cases import Case
-from grulearn.benchmark.peers.grulearn_peer import GrulearnLibrary
-from grulearn.benchmark.peers.protocol import Stream
+from grulearn.benchmark.peers.grulearn_peer import EstimatorStreams, GrulearnLibrary
+from grulearn.benchmark.peers.protocol import Stream, StreamingLibrary
 from grulearn.benchmark.report import Table, format_count, format_ratio, format_seconds
 from grulearn.benchmark.sections import Context
 from grulearn.benchmark.timing import wait_until_quiet
@@ -31,11 +31,12 @@ _ALLOCATION_STEPS = 10_000
 _ROUNDS = 10
 _QUANTILES = {"median": 50.0, "99 %": 99.0, "99.9 %": 99.9, "longest": 100.0}
 
-_TEXT = """Each call is timed by itself: GRU.step(x, h, out=h) in grulearn, session.run with T = 1 in ONNX
-Runtime, a call of nn.GRU with T = 1 under inference_mode in PyTorch. Reading the clock takes {clock},
-which is part of every time here. With out=, {steps} steps left {blocks} more memory blocks allocated than
-there were before, and {bytes} more bytes; in between at most {peak} bytes were taken for a moment
-(Python's own objects, such as the tuple of a shape)."""
+_TEXT = """Each call is timed by itself: GRU.step(x, h, out=h) in grulearn, step(x) of a fitted regressor's
+stream, session.run with T = 1 in ONNX Runtime, a call of nn.GRU with T = 1 under inference_mode in PyTorch.
+The stream alone scales the features, has a linear layer, and scales the prediction back. Reading the clock
+takes {clock}, which is part of every time here. With out=, {steps} steps of GRU.step left {blocks} more
+memory blocks allocated than there were before, and {bytes} more bytes; in between at most {peak} bytes were
+taken for a moment (Python's own objects, such as the tuple of a shape)."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,9 @@ def measure(context: Context) -> StreamingResult:
 
 def _measure_case(context: Context, case: Case) -> dict[str, Latency]:
     settings = context.settings
-    libraries = (GrulearnLibrary(settings.threads), *context.libraries)
+    own = (GrulearnLibrary(settings.threads), EstimatorStreams(settings.threads))
+    own_labels = (GrulearnLibrary.label, EstimatorStreams.label)
+    libraries: tuple[StreamingLibrary, ...] = (*own, *context.libraries)
     opened = {library.label: library.stream(case) for library in libraries}
     streams = {label: stream for label, stream in opened.items() if stream is not None}
     check_outputs(f"streaming {case.label}", {name: _last_state(stream) for name, stream in streams.items()})
@@ -102,7 +105,7 @@ def _measure_case(context: Context, case: Case) -> dict[str, Latency]:
     for i in range(_ROUNDS):
         context.say(f"streaming: F{case.features} H{case.hidden}, round {i + 1} of {_ROUNDS}")
         for label, stream in streams.items():
-            steps = settings.count(_STEPS if label == GrulearnLibrary.label else _PEER_STEPS) // _ROUNDS
+            steps = settings.count(_STEPS if label in own_labels else _PEER_STEPS) // _ROUNDS
             wait_until_quiet()
             times[label].append(_times(stream, max(steps, 10)))
     return {label: _latency(rounds) for label, rounds in times.items()}
