@@ -78,7 +78,8 @@ init : {"auto", "orthogonal", "chrono", "pytorch"}, default="auto"
     How initial weights are drawn. "orthogonal": orthogonal recurrent matrices [2]_, Glorot's uniform
     distribution [3]_ for the others, zero biases. "chrono": the same, with biases of the update gate that
     make the units remember for 1 step to the median length of the sequences [7]_; needs ``bias=True``.
-    "auto": "chrono" from a median length of 50 steps on, below it (and without biases) "orthogonal".
+    "auto": "chrono" from a median length of 50 steps on, below it, without biases, and with a target for
+    each step "orthogonal".
     "pytorch": all uniform within ``1 / sqrt(H)``, as torch.nn.GRU and torch.nn.Linear draw them.
 """,
     "training": """
