@@ -25,7 +25,7 @@ def test_one_sequence_of_100_000_steps(tmp_path):
     assert model.sequence_lengths_ == (100_000, 100_000.0, 100_000)
     assert model.predict(log).shape == (1, 100_000)
     assert model.score(log, y) > 0.6  # after 30 updates
-    segments = regressor(target="sequence", bptt=1000).fit(log, y)
+    segments = regressor(target="sequence", bptt=1000, learning_rate_init=0.03).fit(log, y)
     assert segments.score(log, y) > 0.9  # 100 updates an epoch
     model.save(tmp_path / "model.gru")
     np.testing.assert_array_equal(load(tmp_path / "model.gru").predict(log), model.predict(log))
