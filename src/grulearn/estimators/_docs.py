@@ -128,7 +128,9 @@ tol : float, default=1e-4
     Least improvement of the validation loss that counts, in the units of `validation_scores_`.
 warm_start : bool, default=False
     Whether another `fit` goes on with the weights, the scaling and Adam's state that there are, instead of
-    starting anew.
+    starting anew. On the same samples without early stopping, a `fit` of a epochs and one of b have the
+    bits of one of a + b. With early stopping the same samples stay held out, and the weights that there
+    were are kept if no epoch has a lower validation loss. What shapes the network must not change.
 dtype : {"float32", "float64"}, default="float32"
     What the network computes in, and holds its weights in. Inputs and targets of either are taken,
     and scaled in float64 before they are rounded to it. float64 takes twice the memory and two to
