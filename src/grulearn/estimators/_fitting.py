@@ -83,7 +83,7 @@ class Request:
 
 
 def read_weights(sample_weight: Any, data: Sequences) -> NDArray[np.float64] | None:
-    """Check the samples' weights.
+    """Check the samples' weights; return them in proportion, the greatest between 1/2 and 1.
 
     Raises
     ------
@@ -97,7 +97,10 @@ def read_weights(sample_weight: Any, data: Sequences) -> NDArray[np.float64] | N
     )
     if not weights.any():
         raise ValueError("sample_weight: all weights are 0, so that no sample counts")
-    return weights
+    # Only their proportions matter. A power of two changes no bit of these, and brings likelihoods such as
+    # 1e-300 into float32.
+    scaled: NDArray[np.float64] = np.ldexp(weights, -int(np.frexp(weights.max())[1]))
+    return scaled
 
 
 def leave_out(
