@@ -192,7 +192,8 @@ void make(BoundTrainer<Real>* self, Network<Real>& network, const In<Real, 2>& r
           const std::string& loss, double delta, const std::vector<double>& quantiles,
           const std::optional<In<std::int64_t, 1>>& target_starts, const std::optional<In<Real, 1>>& sample_weight,
           const std::optional<In<Real, 1>>& step_weight, double beta1, double beta2, double epsilon,
-          double weight_decay, double clip_norm, std::int64_t checkpoint_steps, const Codes& codes, std::int64_t bptt) {
+          double weight_decay, double clip_norm, std::int64_t checkpoint_steps, const Codes& codes, std::int64_t bptt,
+          double dropout, double recurrent_dropout, std::uint64_t seed) {
     new (self)
         BoundTrainer<Real>(network, rows, starts, lengths, codes, {targets, target_starts, sample_weight, step_weight},
                            {{loss_of(loss), delta, quantiles},
@@ -200,7 +201,8 @@ void make(BoundTrainer<Real>* self, Network<Real>& network, const In<Real, 2>& r
                             checked_jobs(n_jobs),
                             checked_checkpoint_steps(checkpoint_steps),
                             {beta1, beta2, epsilon, weight_decay, clip_norm},
-                            bptt});
+                            bptt,
+                            {dropout, recurrent_dropout, seed}});
 }
 
 template <class Real>
@@ -213,7 +215,8 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
              nb::arg("sample_weight").noconvert().none() = nb::none(),
              nb::arg("step_weight").noconvert().none() = nb::none(), "beta1"_a = 0.9, "beta2"_a = 0.999,
              "epsilon"_a = 1e-8, "weight_decay"_a = 0.0, "clip_norm"_a = 0.0, "checkpoint_steps"_a = 0,
-             nb::arg("codes").noconvert().none() = nb::none(), "bptt"_a = 0)
+             nb::arg("codes").noconvert().none() = nb::none(), "bptt"_a = 0, "dropout"_a = 0.0,
+             "recurrent_dropout"_a = 0.0, "seed"_a = 0)
         .def("run_epoch", &run_epoch<Real>, nb::arg("order").noconvert().none(), "learning_rate"_a,
              "seconds"_a = std::numeric_limits<double>::infinity(),
              "One step for every batch of `order` (None: the sequences as they stand), with bptt and\n"
@@ -231,6 +234,13 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
              "`gradients` (n_parameters,) replaces the accumulated ones, for sums over several machines.")
         .def("optimizer_state", &optimizer_state<Real>,
              "Adam's first and second moments, (n_parameters,) each, and its number of steps: copies.")
+        .def_prop_rw(
+            "epoch", [](const BoundTrainer<Real>& self) { return self.trainer.epoch(); },
+            [](BoundTrainer<Real>& self, std::int64_t epoch) {
+                const Exclusive exclusive(self.in_use);
+                self.trainer.set_epoch(epoch);
+            },
+            "The number of the epoch, which random masks depend on; run_epoch counts it up at its end.")
         .def("set_optimizer_state", &set_optimizer_state<Real>, "first_moment"_a.noconvert(),
              "second_moment"_a.noconvert(), "n_steps"_a,
              "Goes on from what optimizer_state returned, here or of another trainer of such a network.");
@@ -249,7 +259,11 @@ void bind_trainer(nb::module_& m) {
         "target=\"sequence\". sample_weight (N,), step_weight (M,). weight_decay is decoupled and leaves biases\n"
         "and the input's weights alone; clip_norm bounds the global norm of the gradient, 0: no bound.\n"
         "bptt: gradients pass through so many steps at most, 0: all; longer sequences are taken in segments, with\n"
-        "the state carried from each to the next.");
+        "the state carried from each to the next.\n"
+        "dropout: the rate between layers and before the head; recurrent_dropout: that of the states that U "
+        "multiplies,\n"
+        "one mask for all steps of a sequence. Masks depend on the seed, the epoch, and a sequence's number and step\n"
+        "alone; draw_masks gives them.");
     bind_one<double>(m, "Trainer64", "`Trainer` in float64.");
 }
 

@@ -48,7 +48,8 @@ struct ForwardStep {
     const Real* bias = nullptr;  // null: no biases
     std::int64_t rows = 0;
     const Real* const* x = nullptr;  // [rows] inputs, F floats each
-    const Real* const* h = nullptr;  // [rows] previous states, H floats each; null: all zero
+    const Real* const* h = nullptr;  // [rows] what U multiplies: previous states, H floats each; null: all zero
+    const Real* const* mixed = nullptr;  // [rows] the states that z keeps: h but for recurrent dropout
     Real* const* out = nullptr;  // [rows] new states, H floats each
     Real* gates = nullptr;  // [panel][rows] saved gates; null (with reset_after only): inference
     std::int64_t gates_panel = 0;  // floats between panels of gates
@@ -83,7 +84,8 @@ struct BackwardStep {
     // [panel][rows] in: saved gates of step t, out: their gradients; null: only sum dh into carry (the gradient of h0)
     Real* gates = nullptr;
     std::int64_t gates_panel = 0;
-    const Real* const* h = nullptr;  // [rows] states before step t; null: all zero
+    const Real* const* h = nullptr;  // [rows] what U multiplied at step t; null: all zero
+    const Real* const* mixed = nullptr;  // [rows] the states that z kept: h but for recurrent dropout
     const Real* const* d_out = nullptr;  // [rows] gradients of the outputs of step t; null: none
     bool first = false;  // the pass begins here: dh starts from d_final, and carry is only written
     const Real* const* d_final = nullptr;  // [rows] gradients of the final states, H floats each; null: zero
@@ -174,6 +176,63 @@ struct DecayRateGradient {
     std::int64_t panel_begin = 0, panel_end = 0;
     Real* d_weight = nullptr;  // added to
     Real* d_bias = nullptr;  // added to
+};
+
+// Random masks of rows: 1 where the 24 bits drawn for a unit, by the row's key, are below `below`; else 0.
+struct MaskRows {
+    std::int64_t rows = 0;
+    std::int64_t begin = 0, end = 0;  // units; begin is a multiple of V
+    const std::uint64_t* keys = nullptr;  // [rows]
+    std::int32_t below = 0;  // of 2^24
+};
+
+// Dropout: out = mask * scale * x.
+template <class Real>
+struct DropRows {
+    MaskRows mask;
+    Real scale = 1;
+    const Real* const* x = nullptr;  // [rows] null: all 1
+    Real* const* out = nullptr;  // [rows] may be x
+};
+
+// out = factor * x, of units [begin, end).
+template <class Real>
+struct ScaleRows {
+    std::int64_t rows = 0, begin = 0, end = 0;
+    const Real* const* factor = nullptr;  // [rows]
+    const Real* const* x = nullptr;  // [rows]
+    Real* const* out = nullptr;  // [rows] may be x
+};
+
+// Zoneout: out = kept * h + (1 - kept) * out, where kept is a mask or, without keys, a number.
+template <class Real>
+struct ZoneoutRows {
+    MaskRows mask;
+    Real kept = 0;
+    const Real* const* h = nullptr;  // [rows] states before the step; null: all zero
+    Real* const* out = nullptr;  // [rows] states after it
+};
+
+// Where states are dropped or kept, dh takes other ways than through the gates: `bypass` holds their part, and carry,
+// as in BackwardStep, the rest. Both are [panel][rows][V].
+template <class Real>
+struct BypassRows {
+    std::int64_t rows = 0, begin = 0, end = 0;  // units
+    Real* carry = nullptr;
+    Real* bypass = nullptr;
+    std::int64_t panel = 0;  // scalars between panels of either
+    bool add = false;  // park_gradient: to what is in bypass
+    const Real* const* factor = nullptr;  // leaving_gradient: [rows] recurrent dropout; null: all 1
+};
+
+// The gradient of states after zoneout: bypass = kept * dh, carry = dh - bypass.
+template <class Real>
+struct ZoneoutGradient {
+    ZoneoutRows<Real> forward;  // h and out are not read
+    BypassRows<Real> way;
+    bool first = false;  // as in BackwardStep
+    const Real* const* d_final = nullptr;
+    const Real* const* d_out = nullptr;
 };
 
 // A linear map from rows of K scalars to O outputs: out = x w^T + b, w (O, K) row-major.
@@ -282,6 +341,12 @@ struct KernelTable {
     void (*decay_states)(const DecayStates<Real>&);
     void (*decay_states_gradient)(const DecayStatesGradient<Real>&);
     void (*decay_rate_gradient)(const DecayRateGradient<Real>&);
+    void (*drop_rows)(const DropRows<Real>&);
+    void (*scale_rows)(const ScaleRows<Real>&);
+    void (*zoneout)(const ZoneoutRows<Real>&);
+    void (*zoneout_gradient)(const ZoneoutGradient<Real>&);
+    void (*park_gradient)(const BypassRows<Real>&);  // bypass = carry (or += carry), carry = 0
+    void (*leaving_gradient)(const BypassRows<Real>&);  // carry = bypass + factor * carry
     void (*head_forward)(const HeadForward<Real>&);
     void (*head_input_gradient)(const HeadInputGradient<Real>&);
     void (*head_weight_gradient)(const HeadWeightGradient<Real>&);

@@ -29,6 +29,11 @@ using DecayInputs = grulearn::DecayInputs<real>;
 using DecayStates = grulearn::DecayStates<real>;
 using DecayStatesGradient = grulearn::DecayStatesGradient<real>;
 using DecayRateGradient = grulearn::DecayRateGradient<real>;
+using DropRows = grulearn::DropRows<real>;
+using ScaleRows = grulearn::ScaleRows<real>;
+using ZoneoutRows = grulearn::ZoneoutRows<real>;
+using BypassRows = grulearn::BypassRows<real>;
+using ZoneoutGradient = grulearn::ZoneoutGradient<real>;
 using HeadForward = grulearn::HeadForward<real>;
 using HeadInputGradient = grulearn::HeadInputGradient<real>;
 using HeadWeightGradient = grulearn::HeadWeightGradient<real>;
@@ -44,6 +49,7 @@ using AdamStep = grulearn::AdamStep<real>;
 #include "head.inl"
 #include "exponential.inl"
 #include "decay.inl"
+#include "mask.inl"
 #include "loss.inl"
 #include "link.inl"
 #include "pool.inl"
@@ -71,6 +77,12 @@ const KernelTable<real>& table<real>() {
         decay_states,
         decay_states_gradient,
         decay_rate_gradient,
+        drop_rows,
+        scale_rows,
+        zoneout,
+        zoneout_gradient,
+        park_gradient,
+        leaving_gradient,
         head_forward,
         head_input_gradient,
         head_weight_gradient,

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "cell_pass.hpp"
+#include "state_hooks.hpp"
 #include "thread_pool.hpp"
 
 namespace grulearn {
@@ -25,11 +26,14 @@ public:
           width_(cell.network->kernels().width),
           n_jobs_(n_jobs),
           threads_(worthwhile_threads(n_jobs, 2 * multiply_adds(shape_, plan_.row_steps()))),
-          group_(group_size(shape_, plan_, threads_)) {}
+          group_(group_size(shape_, plan_, threads_)),
+          hooks_(cell, data),
+          leaves_(data.fades() || hooks_.bypasses()) {}
 
     void run() {
         const Chunks& chunks = *gradients_.gates.chunks;
         std::int64_t made = chunks.segments();  // segments from here on have gates
+        if (hooks_.bypasses()) scratch_.bypass.resize(plan_.rows * padded_);
         for (std::int64_t i = chunks.size() - 1; i >= 0; --i) {
             const Chunk& chunk = chunks[i];
             if (!gradients_.gates.keeps_all() && chunk.segment < made) {
@@ -93,23 +97,28 @@ private:
                 if (running < end) backward_rows(chunk, t, running, end, false, part);
                 meet();
             }
-            if (data_.fades() && begin < end) leave_step(chunk, t, begin, end);
+            if (leaves_ && begin < end) leave_step(chunk, t, begin, end, part);
         }
     }
 
-    // Where states fade: from the gradients by those that enter step t to those by the states before them, in carry,
-    // and to those by the rates.
-    void leave_step(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end) const {
+    // Where states fade, are dropped or kept: makes carry the gradient by the states before step t here, and not at the
+    // beginning of step t - 1; and that by the rates.
+    void leave_step(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end, StepPart part) const {
         const Real* faded[kMaxGroup];
         const Real* gaps[kMaxGroup];
-        if (!data_.entering_rows(cell_, t, begin, end, faded)) return;
+        if (!data_.entering_rows(cell_, t, begin, end, faded) && !gradients_.want_h0) return;
         BackwardStep<Real> sum = common_step();
+        part.first_phase = true;
+        sum.part = part;
         sum.rows = end - begin;
         const auto place = gradients_.gates.at(t, begin);
         sum.next_gates = place.gates;
         sum.next_panel = place.panel;
         sum.carry = gradients_.carry + begin * width_;
+        if (part.panel_end - part.panel_begin < shape_.panels) fetch_gates(place, sum.rows);
         cell_.network->kernels().backward_step(sum);
+        if (hooks_.bypasses()) hooks_.leave(begin, end, way(begin, end, part));
+        if (!data_.fades()) return;
         DecayStatesGradient<Real> decay;
         data_.gap_rows(t, begin, end, gaps);
         decay.forward = decay_of_states(*cell_.network, sum.rows, gaps);
@@ -120,10 +129,22 @@ private:
         cell_.network->kernels().decay_states_gradient(decay);
     }
 
+    // Of all panels, before a product with all of them.
+    void fetch_gates(const typename GateStore<Real>::Place& place, std::int64_t rows) const {
+        for (std::int64_t panel = 0; panel < shape_.panels; ++panel) {
+            fetch(place.gates + panel * place.panel, rows * gradients_.gates.unit);
+        }
+    }
+
+    [[nodiscard]] BypassRows<Real> way(std::int64_t begin, std::int64_t end, const StepPart& part) const {
+        return hooks_.way(begin, end - begin, part, gradients_.carry, scratch_.bypass.data());
+    }
+
     void backward_rows(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end, bool has_next,
                        const StepPart& part) const {
         const Real* h[kMaxGroup];
-        Real* d_out[kMaxGroup];
+        const Real* mixed[kMaxGroup];
+        const Real* d_out[kMaxGroup];
         BackwardStep<Real> step = common_step();
         step.part = part;
         step.rows = end - begin;
@@ -131,15 +152,11 @@ private:
         step.gates = place.gates;
         step.gates_panel = place.panel;
         const Real* d_final[kMaxGroup];
-        if (has_next && !data_.fades()) {
+        if (has_next && !leaves_) {
             const auto next = gradients_.gates.at(t + 1, begin);
             step.next_gates = next.gates;
             step.next_panel = next.panel;
-            if (part.first_phase && part.panel_end - part.panel_begin < shape_.panels) {
-                for (std::int64_t panel = 0; panel < shape_.panels; ++panel) {
-                    fetch(next.gates + panel * next.panel, step.rows * gradients_.gates.unit);
-                }
-            }
+            if (part.first_phase && part.panel_end - part.panel_begin < shape_.panels) fetch_gates(next, step.rows);
         } else if (!has_next) {
             step.first = true;
             if (gradients_.final_states.base != nullptr) {
@@ -147,8 +164,10 @@ private:
                 step.d_final = d_final;
             }
         }
-        if (data_.entering_rows(cell_, t, begin, end, h)) {
+        if (data_.product_rows(cell_, t, begin, end, h)) {
+            data_.entering_rows(cell_, t, begin, end, mixed);
             step.h = h;
+            step.mixed = mixed;
         } else if (!gradients_.want_h0) {
             step.u_t_candidate = nullptr;
         }
@@ -162,7 +181,9 @@ private:
         if (!shape_.reset_after) {
             step.reset_state = scratch_.reset_states.data() + (offset(t) - offset(chunk.begin) + begin) * padded_;
         }
+        if (part.first_phase && hooks_.bypasses()) hooks_.arrive(t, begin, end, way(begin, end, part), step);
         cell_.network->kernels().backward_step(step);
+        if (part.first_phase && hooks_.bypasses()) hooks_.park(way(begin, end, part));
     }
 
     void initial_state_gradient() {
@@ -173,6 +194,7 @@ private:
                 *to = gradients_.final_states.base == nullptr ? Real{0} : gradients_.final_states.at(i)[k];
             }
         }
+        if (leaves_) return;  // carry has it
         parallel_for(threads_, (rows + group_ - 1) / group_, [&](std::int64_t item, int) {
             const std::int64_t begin = item * group_;
             BackwardStep<Real> step = common_step();
@@ -198,7 +220,7 @@ private:
     void collect_rows(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end) const {
         const std::int64_t at = offset(t) - offset(chunk.begin) + begin;
         data_.input_rows(cell_, t, begin, end, scratch_.inputs.data() + at);
-        data_.entering_rows(cell_, t, begin, end, scratch_.previous.data() + at);
+        data_.product_rows(cell_, t, begin, end, scratch_.previous.data() + at);
         if (data_.fades()) data_.gap_rows(t, begin, end, scratch_.gaps.data() + at);
         if (shape_.reset_after) return;
         for (std::int64_t i = at; i < at + end - begin; ++i) {
@@ -357,6 +379,8 @@ private:
     const int n_jobs_;
     const int threads_;
     const std::int64_t group_;
+    const StateHooks<Real> hooks_;
+    const bool leaves_;  // leave_step is called
 };
 
 }  // namespace

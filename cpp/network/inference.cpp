@@ -21,7 +21,8 @@ void Network<Real>::forward(const SequencesView<Real>& sequences, const Real* h0
     const RowSpace<Real> top{outputs, config_.state_size(), RowOrder::sequence, plan.output_start.data()};
     std::vector<Buffer<Real>> states;
     InputStage<Real> stage(*this);
-    forward_layers<Real>(*this, plan, stage.forward(plan, sequences, n_jobs), h0, top, states, nullptr, n_jobs);
+    forward_layers<Real>(*this, plan, stage.forward(plan, sequences, n_jobs), h0, top, states, nullptr, nullptr,
+                         n_jobs);
     const std::int64_t cell_size = sequences.size() * config_.hidden_size;
     for (std::int64_t index = 0; index < config_.cells(); ++index) {
         const Cell<Real> cell{this, index / config_.directions(), index % config_.directions()};
@@ -118,9 +119,18 @@ void Network<Real>::step(const Real* x, const Real* h, Real* out, std::int64_t n
                 prepared.prepare(*this, step.rows, x_rows, code_rows, h_rows);
             }
             step.x = x_rows;
-            step.h = h_rows;
+            step.h = step.mixed = h_rows;
             step.out = out_rows;
             kernels_->forward_step(step);
+            if (config_.zoneout > 0.0) {
+                ZoneoutRows<Real> zoneout;
+                zoneout.mask.rows = step.rows;
+                zoneout.mask.end = hidden;
+                zoneout.kept = static_cast<Real>(config_.zoneout);
+                zoneout.h = h_rows;
+                zoneout.out = out_rows;
+                kernels_->zoneout(zoneout);
+            }
             std::copy_n(fresh, step.rows * hidden, out + (layer * n + begin) * hidden);
         }
     }

@@ -32,6 +32,9 @@ void check(const NetworkConfig& config) {
     if (config.decay && config.bidirectional) {
         throw InvalidArgument("decay needs bidirectional=False: a gap is the time since an earlier step");
     }
+    if (!(config.zoneout >= 0.0 && config.zoneout < 1.0)) {
+        throw InvalidArgument("zoneout must be at least 0 and below 1, got " + std::to_string(config.zoneout));
+    }
     // In double, so that the check itself cannot overflow.
     const auto units = static_cast<double>(config.hidden_size);
     double inputs = 2.0 * static_cast<double>(config.input_size);

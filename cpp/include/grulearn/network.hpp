@@ -35,6 +35,10 @@ struct NetworkConfig {
     std::vector<EmbeddingTable> tables = {};  // of the categorical features
     bool decay = false;  // GRU-D: rows hold values, mask and gaps; what is missing decays, and so does the state
 
+    // Zoneout: part of each unit's state that a step leaves as it was, in expectation. A Trainer draws which units
+    // those are; everything else takes the expected state.
+    double zoneout = 0.0;
+
     [[nodiscard]] std::int64_t row_width() const { return decay ? 3 * input_size : input_size; }
     // Whether layer 0 reads something else than the rows; equations/inputs.py states it.
     [[nodiscard]] bool prepares_inputs() const { return decay || !tables.empty(); }

@@ -45,6 +45,7 @@ class NativeEngine:
             target=spec.head.target,
             categorical=spec.input.categorical,
             decay=spec.input.decay,
+            zoneout=cell.zoneout,
         )
 
     @property
@@ -145,6 +146,9 @@ class NativeEngine:
             checkpoint_steps=0 if options.checkpoint_steps is None else options.checkpoint_steps,
             codes=self._codes(data),
             bptt=0 if options.bptt is None else options.bptt,
+            dropout=options.dropout,
+            recurrent_dropout=options.recurrent_dropout,
+            seed=options.seed,
         )
 
     # The core's objects cannot be pickled; the specification and the weights say everything.

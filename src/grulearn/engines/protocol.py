@@ -75,6 +75,16 @@ class OptimizerOptions:
         `bptt` steps of each sequence have a gradient, and a batch makes one step. None, or a number that no
         sequence exceeds: gradients of whole sequences. For networks in one direction, with pooling "last" or
         a target for each step.
+    dropout : float, default=0.0
+        The rate of dropout between layers and before the head; at least 0 and below 1. It and the options
+        below belong to training, not to the specification: the network that predicts is the same.
+    recurrent_dropout : float, default=0.0
+        The rate of dropout of the states that U multiplies, one mask for all steps of a sequence.
+        :class:`grulearn.equations.Masks` states both.
+    seed : int, default=0
+        Of all random masks, from 0 to 2**64 - 1. A mask depends on it, the trainer's epoch, the number of the
+        sequence, the layer, the unit and the step, and on nothing else: not on batches, threads,
+        `checkpoint_steps`, `bptt` or the instruction set.
     """
 
     batch_size: int
@@ -83,6 +93,9 @@ class OptimizerOptions:
     clip_norm: float | None = None
     checkpoint_steps: int | None = None
     bptt: int | None = None
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    seed: int = 0
 
 
 class Trainer(Protocol):
@@ -126,6 +139,16 @@ class Trainer(Protocol):
         The mean loss of the epoch is ``losses @ batch_weights / batch_weights.sum()``.
         """
 
+    @property
+    def epoch(self) -> int:
+        """The number of the epoch, from 0 on, that random masks belong to.
+
+        `run_epoch` counts it up when it is done; it can be set, to go on where another trainer ended.
+        """
+
+    @epoch.setter
+    def epoch(self, value: int) -> None: ...
+
     def accumulate(self, batch: NDArray[np.int64]) -> tuple[float, float]:
         """Add the gradient of the weighted sum of the loss over `batch`.
 
@@ -158,7 +181,7 @@ class Trainer(Protocol):
     def set_optimizer_state(self, first_moment: FloatArray, second_moment: FloatArray, n_steps: int) -> None:
         """Go on from what `optimizer_state` returned, here or of another trainer of such a network.
 
-        With the same parameters and data, the training has the bits of one that never stopped.
+        With the same parameters, data and `epoch`, the training has the bits of one that never stopped.
 
         Raises
         ------

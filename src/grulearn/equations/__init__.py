@@ -35,6 +35,7 @@ from __future__ import annotations
 from .cell import CellWeights, Gates, gru_step, gru_step_backward, sigmoid, swap_mixing
 from .inputs import decay_factor, network_inputs, network_inputs_backward
 from .losses import SMALLEST_SCALE, apply_link, loss_gradient, loss_sum, loss_terms, quantile_anchor, softplus
+from .masks import Masks, dropout_factors
 from .pooling import pool_states, pool_states_backward
 from .sequence import gru_sequence, gru_sequence_backward
 
@@ -42,8 +43,10 @@ __all__ = [
     "SMALLEST_SCALE",
     "CellWeights",
     "Gates",
+    "Masks",
     "apply_link",
     "decay_factor",
+    "dropout_factors",
     "gru_sequence",
     "gru_sequence_backward",
     "gru_step",

@@ -50,7 +50,14 @@ def sigmoid(a: Array) -> Array:
 
 
 def gru_step(
-    x: Array, h: Array, weights: CellWeights, *, reset_after: bool = True, mixing: Mixing = "pytorch"
+    x: Array,
+    h: Array,
+    weights: CellWeights,
+    *,
+    reset_after: bool = True,
+    mixing: Mixing = "pytorch",
+    recurrent: Array | None = None,
+    zoneout: Array | float | None = None,
 ) -> tuple[Array, Gates]:
     """Do one step of one layer in one direction.
 
@@ -65,6 +72,10 @@ def gru_step(
         The reset form.
     mixing : {"pytorch", "article"}, default="pytorch"
         Which of the two states the update gate keeps.
+    recurrent : array, shape (N, H), optional
+        Factors of the states in the products with U: recurrent dropout, see :class:`Masks`.
+    zoneout : float or array, shape (N, H), optional
+        The part of each state that stays as it was.
 
     Returns
     -------
@@ -92,15 +103,18 @@ def gru_step(
     tanh = namespace(x).tanh
     (W_r, W_z, W_n), (U_r, U_z, U_n), (b_r, b_z, b_n), (c_r, c_z, c_n) = map(_by_gate, weights)
 
-    r = sigmoid(x @ W_r.T + b_r + h @ U_r.T + c_r)
-    z = sigmoid(x @ W_z.T + b_z + h @ U_z.T + c_z)
+    s = h if recurrent is None else recurrent * h
+    r = sigmoid(x @ W_r.T + b_r + s @ U_r.T + c_r)
+    z = sigmoid(x @ W_z.T + b_z + s @ U_z.T + c_z)
     if reset_after:
-        q = h @ U_n.T + c_n
+        q = s @ U_n.T + c_n
         n = tanh(x @ W_n.T + b_n + r * q)
     else:
-        q = r * h
+        q = r * s
         n = tanh(x @ W_n.T + b_n + q @ U_n.T + c_n)
     h_next = (1.0 - z) * n + z * h if _keeps_by_z(mixing) else (1.0 - z) * h + z * n
+    if zoneout is not None:
+        h_next = zoneout * h + (1.0 - zoneout) * h_next
 
     return h_next, Gates(r, z, n, q)
 
@@ -114,6 +128,8 @@ def gru_step_backward(
     *,
     reset_after: bool = True,
     mixing: Mixing = "pytorch",
+    recurrent: Array | None = None,
+    zoneout: Array | float | None = None,
 ) -> tuple[Array, Array, CellWeights]:
     """Take the gradient back through one step: the chain rule, applied to `gru_step` from its last line up.
 
@@ -121,7 +137,7 @@ def gru_step_backward(
     ----------
     dh_next : array, shape (N, H)
         The gradient by the states after the step.
-    x, h, weights, reset_after, mixing
+    x, h, weights, reset_after, mixing, recurrent, zoneout
         What `gru_step` was given.
     gates : Gates
         What it returned.
@@ -137,7 +153,11 @@ def gru_step_backward(
     W, U, b, c = weights
     U_r, U_z, U_n = _by_gate(U)
     r, z, n, q = gates
+    s = h if recurrent is None else recurrent * h
 
+    stays: Any = 0.0
+    if zoneout is not None:
+        stays, dh_next = zoneout * dh_next, (1.0 - zoneout) * dh_next
     if _keeps_by_z(mixing):
         dn, dz, dh = dh_next * (1.0 - z), dh_next * (h - n), dh_next * z
     else:
@@ -146,23 +166,24 @@ def gru_step_backward(
     if reset_after:
         dq = da_n * r
         dr = da_n * q
-        dh = dh + dq @ U_n
-        dU_n = dq.T @ h
+        ds = dq @ U_n
+        dU_n = dq.T @ s
         dc_n = dq.sum(0)
     else:
         dq = da_n @ U_n
-        dr = dq * h
-        dh = dh + dq * r
+        dr = dq * s
+        ds = dq * r
         dU_n = da_n.T @ q
         dc_n = da_n.sum(0)
     da_r = dr * r * (1.0 - r)
     da_z = dz * z * (1.0 - z)
-    dh = dh + da_r @ U_r + da_z @ U_z
+    ds = ds + da_r @ U_r + da_z @ U_z
+    dh = dh + stays + (ds if recurrent is None else recurrent * ds)
 
     da = xp.concatenate((da_r, da_z, da_n), 1)
     dx = da @ W
     dW = da.T @ x
-    dU = xp.concatenate((da_r.T @ h, da_z.T @ h, dU_n), 0)
+    dU = xp.concatenate((da_r.T @ s, da_z.T @ s, dU_n), 0)
     db = None if b is None else da.sum(0)
     dc = None if c is None else xp.concatenate((da_r.sum(0), da_z.sum(0), dc_n), 0)
     return dx, dh, CellWeights(dW, dU, db, dc)
