@@ -278,6 +278,7 @@ struct LossRows {
     Real delta = 1;  // huber
     const Real* quantiles = nullptr;  // pinball: [n_quantiles], rising
     std::int64_t n_quantiles = 0, anchor = 0;  // anchor: which of them is an output as it stands
+    Real smoothing = 0;  // cross_entropy and binary_cross_entropy: label smoothing
 };
 
 // The outputs of some rows, to be replaced by what they stand for.
@@ -326,6 +327,15 @@ struct AdamStep {
     Real decay_factor = 1;  // 1 - learning rate * weight decay
 };
 
+// average = keep * average + take * values
+template <class Real>
+struct AverageStep {
+    std::int64_t count = 0;  // a multiple of V
+    const Real* values = nullptr;
+    Real* average = nullptr;
+    Real keep = 0, take = 0;
+};
+
 template <class Real>
 struct KernelTable {
     const char* name;
@@ -358,6 +368,7 @@ struct KernelTable {
     void (*attention)(const PoolRows<Real>&);
     void (*attention_gradient)(const PoolRows<Real>&);
     void (*adam)(const AdamStep<Real>&);
+    void (*average)(const AverageStep<Real>&);
     double (*sum_of_squares)(const Real* values, std::int64_t count);
     // packed (w or u) -> transposed; gate g of the first n_gates (from first_gate) goes to the g-th block of lanes
     void (*transpose)(const CellShape&, const Real* packed, std::int64_t n_inputs, int first_gate, int n_gates,

@@ -41,6 +41,7 @@ using LossRows = grulearn::LossRows<real>;
 using LinkRows = grulearn::LinkRows<real>;
 using PoolRows = grulearn::PoolRows<real>;
 using AdamStep = grulearn::AdamStep<real>;
+using AverageStep = grulearn::AverageStep<real>;
 
 #include "activation.inl"
 #include "forward.inl"
@@ -94,6 +95,7 @@ const KernelTable<real>& table<real>() {
         attention,
         attention_gradient,
         adam,
+        average,
         sum_of_squares,
         transpose,
         peak,

@@ -199,6 +199,7 @@ LossSum HeadWorker<Real>::loss_and_slope(const Run& run, std::int64_t begin, std
     rows.quantiles = targets.quantiles();
     rows.n_quantiles = static_cast<std::int64_t>(targets.loss().quantiles.size());
     rows.anchor = targets.anchor();
+    rows.smoothing = static_cast<Real>(targets.loss().label_smoothing);
     LossSum sum;
     sum.loss = network_.kernels().loss_and_slope(rows);
     const auto terms = static_cast<double>(targets.loss().terms_of_a_target());

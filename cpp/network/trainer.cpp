@@ -103,6 +103,8 @@ Trainer<Real>::Trainer(Network<Real>& network, const SequencesView<Real>& sequen
     gradients_.resize_zeroed(size);
     first_moment_.resize_zeroed(size);
     second_moment_.resize_zeroed(size);
+    check_rate("average_decay", optimizer_.average_decay);
+    if (optimizer_.average_decay > 0.0) average_.resize_zeroed(size);
 }
 
 template <class Real>
@@ -307,6 +309,8 @@ void Trainer<Real>::apply_scaled(double learning_rate, double weight, Real* from
     step.step_size = static_cast<Real>(learning_rate / (1.0 - std::pow(optimizer_.beta1, t)));
     step.second_correction = static_cast<Real>(1.0 / std::sqrt(1.0 - std::pow(optimizer_.beta2, t)));
     const auto decay = static_cast<Real>(1.0 - learning_rate * optimizer_.weight_decay);
+    const bool averages = average_.size() > 0;
+    if (averages) ++averaged_steps_;
     for (const ParameterLayout::Segment& segment : network_.layout().segments) {
         const int threads = worthwhile_threads(n_jobs_, 8 * segment.size);
         for_parameter_blocks(threads, segment.size, [&](std::int64_t begin, std::int64_t end) {
@@ -319,6 +323,10 @@ void Trainer<Real>::apply_scaled(double learning_rate, double weight, Real* from
             part.second_moment = second_moment_.data() + at;
             part.decay_factor = segment.decays ? decay : Real{1};
             network_.kernels().adam(part);
+            if (!averages) return;
+            const auto keep = static_cast<Real>(optimizer_.average_decay);
+            const auto take = static_cast<Real>(1.0 - optimizer_.average_decay);
+            network_.kernels().average({part.count, part.parameters, average_.data() + at, keep, take});
         });
     }
 }
@@ -342,6 +350,41 @@ void Trainer<Real>::set_optimizer_state(const Real* first_moment, const Real* se
     network_.to_packed(first_moment, first_moment_.data());
     network_.to_packed(second_moment, second_moment_.data());
     steps_ = steps;
+}
+
+template <class Real>
+void Trainer<Real>::check_averages() const {
+    if (average_.size() == 0) throw InvalidArgument("no average of the parameters is kept: average_decay is 0");
+}
+
+template <class Real>
+void Trainer<Real>::averaged_parameters(Real* canonical) const {
+    check_averages();
+    if (averaged_steps_ == 0) return network_.get_parameters(canonical);
+    network_.to_canonical(average_.data(), canonical);
+    const double missing = std::pow(optimizer_.average_decay, static_cast<double>(averaged_steps_));
+    const double correction = 1.0 / (1.0 - missing);
+    for (std::int64_t i = 0; i < network_.layout().canonical_size; ++i) {
+        canonical[i] = static_cast<Real>(canonical[i] * correction);
+    }
+}
+
+template <class Real>
+void Trainer<Real>::average_state(Real* canonical) const {
+    check_averages();
+    network_.to_canonical(average_.data(), canonical);
+}
+
+template <class Real>
+void Trainer<Real>::set_average_state(const Real* canonical, std::int64_t steps) {
+    check_averages();
+    if (steps < 0) throw InvalidArgument("n_steps must be at least 0, got " + std::to_string(steps));
+    const std::int64_t size = network_.layout().canonical_size;
+    if (!std::all_of(canonical, canonical + size, [](Real value) { return std::isfinite(value); })) {
+        throw InvalidArgument("the average must be finite");
+    }
+    network_.to_packed(canonical, average_.data());
+    averaged_steps_ = steps;
 }
 
 template <class Real>

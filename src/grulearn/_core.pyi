@@ -281,10 +281,11 @@ class Trainer:
     the state carried from each to the next.
     dropout: the rate between layers and before the head; recurrent_dropout: that of the states that U multiplies,
     one mask for all steps of a sequence. Masks depend on the seed, the epoch, and a sequence's number and step
-    alone; draw_masks gives them.
+    alone; draw_masks gives them. label_smoothing: for cross_entropy and binary_cross_entropy. average_decay: of the
+    moving average of the parameters; 0 keeps none.
     """
 
-    def __init__(self, network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None, bptt: int = 0, dropout: float = 0.0, recurrent_dropout: float = 0.0, seed: int = 0) -> None: ...
+    def __init__(self, network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None, bptt: int = 0, dropout: float = 0.0, recurrent_dropout: float = 0.0, seed: int = 0, label_smoothing: float = 0.0, average_decay: float = 0.0) -> None: ...
 
     def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float, seconds: float = float('inf')) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
@@ -319,6 +320,22 @@ class Trainer:
         Adam's first and second moments, (n_parameters,) each, and its number of steps: copies.
         """
 
+    def averaged_parameters(self) -> Annotated[NDArray[numpy.float32], dict(shape=(None,))]:
+        """
+        The moving average of the parameters after each step, (n_parameters,), corrected for its beginning at 0;
+        before the first step the parameters.
+        """
+
+    def average_state(self) -> tuple[Annotated[NDArray[numpy.float32], dict(shape=(None,))], int]:
+        """
+        That average as it is kept, uncorrected, and its number of steps: copies.
+        """
+
+    def set_average_state(self, average: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], n_steps: int) -> None:
+        """
+        Goes on from what average_state returned, here or of another trainer of such a network.
+        """
+
     @property
     def epoch(self) -> int:
         """
@@ -336,7 +353,7 @@ class Trainer:
 class Trainer64:
     """`Trainer` in float64."""
 
-    def __init__(self, network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None, bptt: int = 0, dropout: float = 0.0, recurrent_dropout: float = 0.0, seed: int = 0) -> None: ...
+    def __init__(self, network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None, bptt: int = 0, dropout: float = 0.0, recurrent_dropout: float = 0.0, seed: int = 0, label_smoothing: float = 0.0, average_decay: float = 0.0) -> None: ...
 
     def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float, seconds: float = float('inf')) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
@@ -369,6 +386,22 @@ class Trainer64:
     def optimizer_state(self) -> tuple[Annotated[NDArray[numpy.float64], dict(shape=(None,))], Annotated[NDArray[numpy.float64], dict(shape=(None,))], int]:
         """
         Adam's first and second moments, (n_parameters,) each, and its number of steps: copies.
+        """
+
+    def averaged_parameters(self) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
+        """
+        The moving average of the parameters after each step, (n_parameters,), corrected for its beginning at 0;
+        before the first step the parameters.
+        """
+
+    def average_state(self) -> tuple[Annotated[NDArray[numpy.float64], dict(shape=(None,))], int]:
+        """
+        That average as it is kept, uncorrected, and its number of steps: copies.
+        """
+
+    def set_average_state(self, average: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_steps: int) -> None:
+        """
+        Goes on from what average_state returned, here or of another trainer of such a network.
         """
 
     @property

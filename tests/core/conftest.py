@@ -130,6 +130,7 @@ class HeadCase:
     decay: bool = False
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
+    label_smoothing: float = 0.0
     mask_seed: int = 7
     epoch: int = 0
 
@@ -202,6 +203,7 @@ class HeadCase:
             "codes": self.codes,
             "dropout": self.dropout,
             "recurrent_dropout": self.recurrent_dropout,
+            "label_smoothing": self.label_smoothing,
             "seed": self.mask_seed,
             **options,
         }
@@ -355,6 +357,7 @@ class HeadCase:
         targets = self.targets[rows]
         options: dict[str, Any] = {"weights": row_weights, "quantiles": self.head.quantiles}
         options["delta"] = self.head.delta or 1.0
+        options["label_smoothing"] = self.label_smoothing
         if self.head.loss != "cross_entropy":
             targets = targets.astype(np.float64)
         loss, weight = loss_sum(outputs, targets, self.head.loss, **options)

@@ -41,6 +41,7 @@ struct OptimizerConfig {
     double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
     double weight_decay = 0.0;  // decoupled; see ParameterLayout::Segment
     double clip_norm = 0.0;     // bound on the global norm of the gradient; 0: none
+    double average_decay = 0.0;  // of the moving average of the parameters after each step; 0: none is kept
 };
 
 // Random masks of training: inverted dropout, so that predictions take the network as it is. equations/masks.py states
@@ -127,6 +128,15 @@ public:
     // Throws InvalidArgument unless moments are finite, second ones and steps at least 0.
     void set_optimizer_state(const Real* first_moment, const Real* second_moment, std::int64_t steps);
 
+    // The moving average, (canonical_size,), corrected for its beginning at 0, as Adam's moments are; before the first
+    // step the parameters. Throws InvalidArgument if none is kept.
+    void averaged_parameters(Real* canonical) const;
+    // As it is kept, uncorrected, and its number of steps; to go on from, as with optimizer_state.
+    void average_state(Real* canonical) const;
+    [[nodiscard]] std::int64_t averaged_steps() const { return averaged_steps_; }
+    // Throws InvalidArgument as well unless values are finite and steps at least 0.
+    void set_average_state(const Real* canonical, std::int64_t steps);
+
     // Random masks are those of an epoch: of this number, which run_epoch counts up at its end. They depend on it, the
     // seed, and the sequence's number and step, and on nothing else.
     [[nodiscard]] std::int64_t epoch() const;
@@ -148,6 +158,7 @@ private:
     [[nodiscard]] std::span<const std::int64_t> that_count(std::span<const std::int64_t> batch);
     [[nodiscard]] bool segment_counts(std::span<const std::int64_t> batch) const;
     [[nodiscard]] double sum_of_squares(const Real* values) const;
+    void check_averages() const;
     // null: nothing is random.
     [[nodiscard]] const MaskSource* source() const;
 
@@ -157,8 +168,9 @@ private:
     int n_jobs_;
     std::int64_t bptt_;
     OptimizerConfig optimizer_;
-    std::int64_t steps_ = 0;
+    std::int64_t steps_ = 0, averaged_steps_ = 0;
     Buffer<Real> gradients_, first_moment_, second_moment_;
+    Buffer<Real> average_;  // no memory where none is kept
     std::vector<std::int64_t> starts_, lengths_;  // copies: a change behind our back could lead outside the rows
     std::vector<std::int64_t> identity_, identity_that_counts_, batch_that_counts_;
     std::unique_ptr<MaskSource> masks_;

@@ -149,6 +149,8 @@ class NativeEngine:
             dropout=options.dropout,
             recurrent_dropout=options.recurrent_dropout,
             seed=options.seed,
+            label_smoothing=options.label_smoothing,
+            average_decay=options.average_decay or 0.0,
         )
 
     # The core's objects cannot be pickled; the specification and the weights say everything.

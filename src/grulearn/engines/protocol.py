@@ -85,6 +85,14 @@ class OptimizerOptions:
         Of all random masks, from 0 to 2**64 - 1. A mask depends on it, the trainer's epoch, the number of the
         sequence, the layer, the unit and the step, and on nothing else: not on batches, threads,
         `checkpoint_steps`, `bptt` or the instruction set.
+    label_smoothing : float, default=0.0
+        The part of each label that is spread over all classes, for the losses "cross_entropy" and
+        "binary_cross_entropy"; at least 0 and below 1. :func:`grulearn.equations.loss_sum` states it. The
+        losses that training returns are those that it minimises: with smoothed labels.
+    average_decay : float or None, default=None
+        Of an exponential moving average of the parameters, taken after each step: after n steps
+        ``(1 - d) / (1 - d**n) * sum_i d**(n - i) p_i``, where d is this (Kingma & Ba 2015, section 7.2).
+        At least 0 and below 1; None or 0 keeps no average.
     """
 
     batch_size: int
@@ -96,6 +104,8 @@ class OptimizerOptions:
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     seed: int = 0
+    label_smoothing: float = 0.0
+    average_decay: float | None = None
 
 
 class Trainer(Protocol):
@@ -187,6 +197,29 @@ class Trainer(Protocol):
         ------
         ValueError
             If a moment has another shape or is not finite, a second one is negative, or `n_steps` is.
+        """
+
+    def averaged_parameters(self) -> FloatArray:
+        """Return the moving average of the parameters, shape (n_parameters,), in the canonical order.
+
+        Before the first step, the parameters.
+
+        Raises
+        ------
+        ValueError
+            Without `average_decay`.
+        """
+
+    def average_state(self) -> tuple[FloatArray, int]:
+        """Return the average as it is kept, before its correction, and its number of steps: copies."""
+
+    def set_average_state(self, average: FloatArray, n_steps: int) -> None:
+        """Go on from what `average_state` returned, here or of another trainer of such a network.
+
+        Raises
+        ------
+        ValueError
+            If the average has another shape or is not finite, `n_steps` is negative, or none is kept.
         """
 
 

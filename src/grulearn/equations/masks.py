@@ -3,8 +3,8 @@
 All three are made of masks ``m`` of zeros and ones, drawn anew for each epoch of training.
 
 - Dropout [1]_, with probability p: what a layer's states hand to the next layer, or to the head, is
-  ``m * h / (1 - p)`` with m = 0 with probability p, drawn for each unit and step. Not on the way from one step
-  to the next [2]_. A prediction uses h.
+  ``m * h / (1 - p)`` with m = 0 with probability p, drawn for each unit and step. Not on the way from one
+  step to the next [2]_. A prediction uses h.
 - Recurrent dropout [3]_: in the products with U the state is ``m * h / (1 - p)``, with one mask for all gates
   and all steps of a sequence. What z keeps is h. A prediction uses h.
 - Zoneout [4]_: a step leaves a unit's state as it was with probability p::
@@ -15,8 +15,8 @@ All three are made of masks ``m`` of zeros and ones, drawn anew for each epoch o
 
 References
 ----------
-.. [1] N. Srivastava et al. (2014), "Dropout: a simple way to prevent neural networks from overfitting", Journal
-   of Machine Learning Research 15:1929-1958. https://jmlr.org/papers/v15/srivastava14a.html
+.. [1] N. Srivastava et al. (2014), "Dropout: a simple way to prevent neural networks from overfitting",
+   Journal of Machine Learning Research 15:1929-1958. https://jmlr.org/papers/v15/srivastava14a.html
 .. [2] W. Zaremba, I. Sutskever, O. Vinyals (2014), "Recurrent neural network regularization",
    https://arxiv.org/abs/1409.2329
 .. [3] Y. Gal, Z. Ghahramani (2016), "A theoretically grounded application of dropout in recurrent neural

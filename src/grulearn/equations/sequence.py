@@ -149,7 +149,9 @@ class _Hooks(NamedTuple):
 
     def of_step(self, t: int) -> dict[str, Any]:
         """Return the options of :func:`gru_step` at a step."""
-        zoneout = self.zoneout if self.zoneout is None or isinstance(self.zoneout, float) else self.zoneout[:, t]
+        zoneout = (
+            self.zoneout if self.zoneout is None or isinstance(self.zoneout, float) else self.zoneout[:, t]
+        )
         return {"recurrent": self.recurrent, "zoneout": zoneout}
 
 
@@ -199,7 +201,9 @@ def _run_layers(
             hooks = _Hooks(
                 None if layers else hidden_scale,
                 None if masks.recurrent is None else masks.recurrent[i],
-                masks.zoneout if masks.zoneout is None or isinstance(masks.zoneout, float) else masks.zoneout[i],
+                masks.zoneout
+                if masks.zoneout is None or isinstance(masks.zoneout, float)
+                else masks.zoneout[i],
             )
             runs.append(_run(names, cell, inputs, active, hooks, h, bool(suffix), reset_after, mixing))
         layers.append(runs)
