@@ -178,6 +178,62 @@ struct DecayRateGradient {
     Real* d_bias = nullptr;  // added to
 };
 
+// Layer normalisation saves of a row-step, in the place of gates: r, z, n, and the normalised products with W and U.
+constexpr std::int64_t kNormSlots = 9;
+
+// What follows the products of a step of some rows, with reset_after.
+template <class Real>
+struct NormStep {
+    CellShape shape;
+    std::int64_t rows = 0;
+    const Real* inputs = nullptr;  // [panel][rows][3][V] W x
+    std::int64_t inputs_panel = 0;
+    const Real* states = nullptr;  // the same of U h; null: all zero
+    std::int64_t states_panel = 0;
+    const Real* gain = nullptr;  // [panel][6][V] of the products with W, then with U
+    const Real* bias = nullptr;  // null: none
+    const Real* const* mixed = nullptr;  // as in ForwardStep
+    Real* const* out = nullptr;  // [rows] new states
+    Real* saved = nullptr;  // [panel][rows][kNormSlots][V]; null: not kept
+    std::int64_t saved_panel = 0;
+    Real* scales = nullptr;  // [rows][6] 1 / standard deviation of each product
+};
+
+// From dh to the gradients by both products of a step. These, and the gate gradients da_r, da_z, da_n and dq, are
+// [panel][rows][4][V], all with the same distance between panels.
+template <class Real>
+struct NormGradient {
+    CellShape shape;
+    std::int64_t rows = 0;
+    const Real* gain = nullptr;
+    const Real* bias = nullptr;
+    const Real* saved = nullptr;
+    std::int64_t saved_panel = 0;
+    const Real* scales = nullptr;
+    const Real* const* mixed = nullptr;
+    bool first = false;  // as in BackwardStep, like all of these
+    const Real* const* d_final = nullptr;
+    const Real* const* d_out = nullptr;
+    Real* carry = nullptr;
+    std::int64_t carry_panel = 0;
+    Real* d_gates = nullptr;
+    Real* d_inputs = nullptr;  // by W x: slots 0, 1, 2
+    Real* d_states = nullptr;  // by U h: slots 0, 1, 3
+    std::int64_t panel = 0;
+};
+
+// Sums over row-steps, for some panels.
+template <class Real>
+struct NormGainGradient {
+    std::int64_t count = 0;
+    const Real* d_gates = nullptr;
+    std::int64_t panel = 0;
+    const Real* saved = nullptr;
+    std::int64_t saved_panel = 0;
+    std::int64_t panel_begin = 0, panel_end = 0;
+    Real* out = nullptr;  // packed as gain, added to
+};
+
 // Random masks of rows: 1 where the 24 bits drawn for a unit, by the row's key, are below `below`; else 0.
 struct MaskRows {
     std::int64_t rows = 0;
@@ -351,6 +407,9 @@ struct KernelTable {
     void (*decay_states)(const DecayStates<Real>&);
     void (*decay_states_gradient)(const DecayStatesGradient<Real>&);
     void (*decay_rate_gradient)(const DecayRateGradient<Real>&);
+    void (*norm_step)(const NormStep<Real>&);
+    void (*norm_gradient)(const NormGradient<Real>&);
+    void (*norm_gain_gradient)(const NormGainGradient<Real>&);
     void (*drop_rows)(const DropRows<Real>&);
     void (*scale_rows)(const ScaleRows<Real>&);
     void (*zoneout)(const ZoneoutRows<Real>&);

@@ -29,6 +29,9 @@ using DecayInputs = grulearn::DecayInputs<real>;
 using DecayStates = grulearn::DecayStates<real>;
 using DecayStatesGradient = grulearn::DecayStatesGradient<real>;
 using DecayRateGradient = grulearn::DecayRateGradient<real>;
+using NormStep = grulearn::NormStep<real>;
+using NormGradient = grulearn::NormGradient<real>;
+using NormGainGradient = grulearn::NormGainGradient<real>;
 using DropRows = grulearn::DropRows<real>;
 using ScaleRows = grulearn::ScaleRows<real>;
 using ZoneoutRows = grulearn::ZoneoutRows<real>;
@@ -50,6 +53,7 @@ using AverageStep = grulearn::AverageStep<real>;
 #include "head.inl"
 #include "exponential.inl"
 #include "decay.inl"
+#include "norm.inl"
 #include "mask.inl"
 #include "loss.inl"
 #include "link.inl"
@@ -78,6 +82,9 @@ const KernelTable<real>& table<real>() {
         decay_states,
         decay_states_gradient,
         decay_rate_gradient,
+        norm_step,
+        norm_gradient,
+        norm_gain_gradient,
         drop_rows,
         scale_rows,
         zoneout,

@@ -28,7 +28,7 @@ public:
           threads_(worthwhile_threads(n_jobs, 2 * multiply_adds(shape_, plan_.row_steps()))),
           group_(group_size(shape_, plan_, threads_)),
           hooks_(cell, data),
-          leaves_(data.fades() || hooks_.bypasses()) {}
+          leaves_(data.fades() || hooks_.bypasses() || cell.normalises()) {}
 
     void run() {
         const Chunks& chunks = *gradients_.gates.chunks;
@@ -43,6 +43,9 @@ public:
             }
             if (!shape_.reset_after) {
                 scratch_.reset_states.resize((offset(chunk.end) - offset(chunk.begin)) * padded_);
+            }
+            if (cell_.normalises()) {
+                scratch_.norm.resize(3 * (offset(chunk.end) - offset(chunk.begin)) * shape_.panels * kUnit * width_);
             }
             gate_gradients(chunk);
             parameter_gradients(chunk);
@@ -68,7 +71,8 @@ private:
     void gate_gradients(const Chunk& chunk) {
         const std::int64_t rows = active(chunk.begin);
         if (data_.fades()) scratch_.d_rates.resize((offset(chunk.end) - offset(chunk.begin)) * padded_);
-        if (const int members = data_.fades() ? 1 : team_size(shape_, rows, threads_); members > 1) {
+        if (const int members = data_.fades() || cell_.normalises() ? 1 : team_size(shape_, rows, threads_);
+            members > 1) {
             in_team(members, [&](Team& team, int thread) {
                 backward_group(chunk, 0, rows, team_part(shape_, team, thread), [&] { team.meet(thread); });
             });
@@ -111,7 +115,7 @@ private:
         part.first_phase = true;
         sum.part = part;
         sum.rows = end - begin;
-        const auto place = gradients_.gates.at(t, begin);
+        const auto place = gradient_place(chunk, by_states, t, begin);
         sum.next_gates = place.gates;
         sum.next_panel = place.panel;
         sum.carry = gradients_.carry + begin * width_;
@@ -182,8 +186,47 @@ private:
             step.reset_state = scratch_.reset_states.data() + (offset(t) - offset(chunk.begin) + begin) * padded_;
         }
         if (part.first_phase && hooks_.bypasses()) hooks_.arrive(t, begin, end, way(begin, end, part), step);
-        cell_.network->kernels().backward_step(step);
+        if (cell_.normalises()) {
+            norm_gradient(chunk, t, begin, step);
+        } else {
+            cell_.network->kernels().backward_step(step);
+        }
         if (part.first_phase && hooks_.bypasses()) hooks_.park(way(begin, end, part));
+    }
+
+    void norm_gradient(const Chunk& chunk, std::int64_t t, std::int64_t begin, const BackwardStep<Real>& step) const {
+        const CellLayout& layout = cell_.network->layout().cells[static_cast<std::size_t>(cell_.index())];
+        NormGradient<Real> norm;
+        norm.shape = shape_;
+        norm.rows = step.rows;
+        norm.gain = cell_.network->packed() + layout.gain;
+        if (layout.bias >= 0) norm.bias = cell_.network->packed() + layout.bias;
+        norm.saved = step.gates;
+        norm.saved_panel = step.gates_panel;
+        norm.scales = data_.scales + (offset(t) + begin) * 6;
+        norm.mixed = step.mixed;
+        norm.first = step.first;
+        norm.d_final = step.d_final;
+        norm.d_out = step.d_out;
+        norm.carry = step.carry;
+        norm.carry_panel = step.carry_panel;
+        norm.d_gates = gradient_place(chunk, by_gates, t, begin).gates;
+        norm.d_inputs = gradient_place(chunk, by_inputs, t, begin).gates;
+        norm.d_states = gradient_place(chunk, by_states, t, begin).gates;
+        norm.panel = gradient_place(chunk, by_gates, t, begin).panel;
+        cell_.network->kernels().norm_gradient(norm);
+    }
+
+    // Where gradients of a chunk's row-steps stand: by the gates' arguments, and by their products with W and U, which
+    // without layer normalisation are the same.
+    enum Gradients { by_gates, by_inputs, by_states };
+    static constexpr std::int64_t kUnit = 4;  // slots of each with it
+    [[nodiscard]] typename GateStore<Real>::Place gradient_place(const Chunk& chunk, Gradients which, std::int64_t t,
+                                                                 std::int64_t begin) const {
+        if (!cell_.normalises()) return gradients_.gates.at(t, begin);
+        const std::int64_t panel = (offset(chunk.end) - offset(chunk.begin)) * kUnit * width_;
+        Real* base = scratch_.norm.data() + which * panel * shape_.panels;
+        return {base + (offset(t) - offset(chunk.begin) + begin) * kUnit * width_, panel};
     }
 
     void initial_state_gradient() {
@@ -241,7 +284,7 @@ private:
         const CellLayout& layout = cell_.network->layout().cells[static_cast<std::size_t>(cell_.index())];
         Sums sums;
         sums.w.shape = shape_;
-        const auto place = gradients_.gates.at(chunk.begin, 0);
+        const auto place = gradient_place(chunk, by_inputs, chunk.begin, 0);
         sums.w.gates = place.gates;
         sums.w.gates_panel = place.panel;
         sums.w.inputs = scratch_.inputs.data();
@@ -249,6 +292,7 @@ private:
         sums.w.out = gradients_.d_parameters + layout.w;
 
         sums.u[0] = sums.w;
+        sums.u[0].gates = gradient_place(chunk, by_states, chunk.begin, 0).gates;
         sums.u[0].inputs = scratch_.previous.data();
         sums.u[0].n_inputs = shape_.hidden;
         sums.u[0].out = gradients_.d_parameters + layout.u;
@@ -265,7 +309,7 @@ private:
         }
 
         sums.bias.shape = shape_;
-        sums.bias.gates = sums.w.gates;
+        sums.bias.gates = gradient_place(chunk, by_gates, chunk.begin, 0).gates;
         sums.bias.gates_panel = place.panel;
         if (layout.bias >= 0) sums.bias.out = gradients_.d_parameters + layout.bias;
 
@@ -287,6 +331,26 @@ private:
         const int threads = worthwhile_threads(threads_, multiply_adds(shape_, count));
         sum_by_panel(sums, threads);
         if (data_.fades()) rate_gradients(chunk);
+        if (cell_.normalises()) gain_gradients(chunk);
+    }
+
+    void gain_gradients(const Chunk& chunk) const {
+        const CellLayout& layout = cell_.network->layout().cells[static_cast<std::size_t>(cell_.index())];
+        const auto saved = gradients_.gates.at(chunk.begin, 0);
+        NormGainGradient<Real> sums;
+        sums.count = offset(chunk.end) - offset(chunk.begin);
+        sums.d_gates = gradient_place(chunk, by_gates, chunk.begin, 0).gates;
+        sums.panel = gradient_place(chunk, by_gates, chunk.begin, 0).panel;
+        sums.saved = saved.gates;
+        sums.saved_panel = saved.panel;
+        sums.out = gradients_.d_parameters + layout.gain;
+        const int threads = worthwhile_threads(threads_, 6 * sums.count * shape_.hidden);
+        parallel_for(threads, shape_.panels, [&](std::int64_t panel, int) {
+            NormGainGradient<Real> part = sums;
+            part.panel_begin = panel;
+            part.panel_end = panel + 1;
+            cell_.network->kernels().norm_gain_gradient(part);
+        });
     }
 
     void rate_gradients(const Chunk& chunk) const {
@@ -348,7 +412,7 @@ private:
     void input_gradients(const Chunk& chunk) const {
         const std::int64_t first = offset(chunk.begin);
         const std::int64_t count = offset(chunk.end) - first;
-        const auto place = gradients_.gates.at(chunk.begin, 0);
+        const auto place = gradient_place(chunk, by_inputs, chunk.begin, 0);
         const int threads = worthwhile_threads(threads_, count * 3 * shape_.hidden * shape_.inputs);
         for_row_blocks(threads, count, [&](std::int64_t begin, std::int64_t end) {
             Real* to[kMaxGroup];
@@ -360,7 +424,7 @@ private:
             step.shape = shape_;
             step.rows = end - begin;
             step.w_t = gradients_.w_t;
-            step.gates = place.gates + begin * gradients_.gates.unit;
+            step.gates = place.gates + begin * shape_.slots() * width_;
             step.gates_panel = place.panel;
             step.dx = to;
             step.add = gradients_.add_to_inputs;

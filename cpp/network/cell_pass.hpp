@@ -23,6 +23,11 @@ struct Cell {
 
     [[nodiscard]] std::int64_t index() const { return layer * network->config().directions() + direction; }
     [[nodiscard]] CellShape shape() const;
+    [[nodiscard]] bool normalises() const { return network->config().layer_norm; }
+    // Scalars that are kept of a row-step in one panel.
+    [[nodiscard]] std::int64_t saved_unit() const {
+        return (normalises() ? kNormSlots : shape().slots()) * network->kernels().width;
+    }
     [[nodiscard]] std::int64_t padded_hidden() const { return shape().panels * network->kernels().width; }
     [[nodiscard]] std::int64_t position(const BatchPlan& plan, std::int64_t row, std::int64_t step) const {
         return direction == 0 ? step : plan.length[static_cast<std::size_t>(row)] - 1 - step;
@@ -45,6 +50,7 @@ struct CellData {
     // Kept for the way back, base null: not there. The states that enter each step, where they fade, and those that U
     // multiplies, where recurrent dropout takes some of them out.
     RowSpace<Real> faded = {}, masked = {};
+    Real* scales = nullptr;  // with layer normalisation: [row-step][6], of NormStep; null: not kept
     const PlanMasks<Real>* masks = nullptr;  // null: nothing is dropped, and zoneout takes what it is expected to
 
     [[nodiscard]] bool fades() const { return gaps.base != nullptr; }
@@ -150,6 +156,7 @@ template <class Real>
 struct BackwardScratch {
     Buffer<Real> reset_states;
     Buffer<Real> bypass;  // see BypassRows
+    Buffer<Real> norm;  // with layer normalisation: d_gates, d_inputs and d_states of NormGradient, of a chunk
     Buffer<Real> d_rates;  // of decay, (row-steps of a chunk, padded H)
     std::vector<const Real*> inputs, previous, resets, gaps;  // by row-step of a chunk
 };

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "cell_pass.hpp"
+#include "norm_step.hpp"
 #include "state_hooks.hpp"
 #include "thread_pool.hpp"
 
@@ -68,6 +69,26 @@ private:
     Buffer<Real> faded_, masked_;
 };
 
+// Scratch of layer normalisation, a thread.
+template <class Real>
+class NormScratch {
+public:
+    NormScratch(const Cell<Real>& cell, std::int64_t threads) : size_(norm_scratch_size(cell) + kScales) {
+        if (cell.normalises()) values_.resize(threads * size_);
+    }
+
+    [[nodiscard]] Real* of(int thread) { return values_.size() == 0 ? nullptr : values_.data() + thread * size_; }
+    // Part of it, where scales are not kept.
+    [[nodiscard]] static Real* scales(const Cell<Real>& cell, Real* scratch) {
+        return scratch + norm_scratch_size(cell);
+    }
+
+private:
+    static constexpr std::int64_t kScales = 6 * kMaxGroup;
+    std::int64_t size_;
+    Buffer<Real> values_;
+};
+
 // Some rows of a cell through all steps, or their part of some panels.
 template <class Real>
 class ForwardRows {
@@ -84,7 +105,7 @@ public:
     // Rows [begin, begin + size). meet() is called whenever other panels are needed.
     template <class Meet>
     void run(ForwardStep<Real> step, std::int64_t begin, std::int64_t size,
-             const typename StateScratch<Real>::Places& scratch, const Meet& meet) const {
+             const typename StateScratch<Real>::Places& scratch, Real* norm, const Meet& meet) const {
         const Real* x[kMaxGroup];
         const Real* h[kMaxGroup];
         const Real* masked[kMaxGroup];
@@ -121,7 +142,13 @@ public:
             step.part = own;
             if (ahead_pays) take_ahead(step, ahead, t, begin, kFewRows - 1);
             step.part.second_phase = step.shape.reset_after;
-            kernels_.forward_step(step);
+            if (norm == nullptr) {
+                kernels_.forward_step(step);
+            } else {
+                const std::int64_t number = plan_.offset[static_cast<std::size_t>(t)] + begin;
+                norm_step(cell_, step, norm,
+                          data_.scales == nullptr ? NormScratch<Real>::scales(cell_, norm) : data_.scales + number * 6);
+            }
             if (!step.shape.reset_after) {
                 meet();
                 step.part = own;
@@ -176,7 +203,7 @@ private:
             }
             product.shape = step.shape;
             product.w = step.w;
-            product.bias = step.bias;
+            product.bias = cell_.normalises() ? nullptr : step.bias;
             product.x = x;
             product.panel_begin = step.part.panel_begin;
             product.panel_end = step.part.panel_end;
@@ -207,18 +234,19 @@ void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, const Gate
     const bool keeps_gates = gates != nullptr && gates->keeps_all();
     const ForwardStep<Real> common = common_step(cell);
     const int threads = worthwhile_threads(n_jobs, multiply_adds(common.shape, plan.row_steps()));
-    // All panels of a state fade together: such rows are not shared by panels.
-    const int members = data.fades() ? 1 : team_size(common.shape, plan.active[0], threads);
+    // All panels of a state fade together, and are normalised together: such rows are not shared by panels.
+    const int members = data.fades() || cell.normalises() ? 1 : team_size(common.shape, plan.active[0], threads);
     const std::int64_t group = members > 1 ? plan.active[0] : group_size(common.shape, plan, threads);
     ResetBeforeScratch<Real> scratch(cell, keeps_gates, threads, group);
     StateScratch<Real> states(cell, data, threads, group);
+    NormScratch<Real> norm(cell, threads);
     const ForwardRows<Real> rows(cell, data, keeps_gates ? gates : nullptr);
     if (members > 1) {
         in_team(members, [&](Team& team, int thread) {
             ForwardStep<Real> step = common;
             scratch.give(step, 0);
             step.part = team_part(common.shape, team, thread);
-            rows.run(step, 0, group, states.of(0), [&] { team.meet(thread); });
+            rows.run(step, 0, group, states.of(0), nullptr, [&] { team.meet(thread); });
         });
         return;
     }
@@ -230,14 +258,14 @@ void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, const Gate
         ForwardStep<Real> step = common;
         scratch.give(step, thread);
         const std::int64_t begin = (order.empty() ? item : order[static_cast<std::size_t>(item)]) * group;
-        rows.run(step, begin, group, states.of(thread), [] {});
+        rows.run(step, begin, group, states.of(thread), norm.of(thread), [] {});
     });
 }
 
 // The gates of row-steps [begin, end) of one chunk, all with or all without a previous state.
 template <class Real>
 static void remake_row_steps(const Cell<Real>& cell, const CellData<Real>& data, const GateStore<Real>& gates,
-                             ForwardStep<Real> step, std::int64_t begin, std::int64_t end, Real* unused) {
+                             ForwardStep<Real> step, std::int64_t begin, std::int64_t end, Real* unused, Real* norm) {
     const BatchPlan& plan = *data.plan;
     const Real* x[kMaxGroup];
     const Real* h[kMaxGroup];
@@ -256,7 +284,8 @@ static void remake_row_steps(const Cell<Real>& cell, const CellData<Real>& data,
     step.out = out;
     step.gates = place.gates;
     step.gates_panel = place.panel;
-    cell.network->kernels().forward_step(step);
+    if (norm == nullptr) return cell.network->kernels().forward_step(step);
+    norm_step(cell, step, norm, data.scales + begin * 6);
 }
 
 template <class Real>
@@ -280,6 +309,7 @@ void remake_gates(const Cell<Real>& cell, const CellData<Real>& data, const Gate
     const ForwardStep<Real> common = common_step(cell);
     const int threads = worthwhile_threads(n_jobs, multiply_adds(common.shape, cuts.back() - cuts.front()));
     ResetBeforeScratch<Real> scratch(cell, true, threads, kMaxGroup);
+    NormScratch<Real> norm(cell, threads);
     Buffer<Real> unused(threads * cell.padded_hidden());  // the states come out once more
     parallel_for(threads, static_cast<std::int64_t>(cuts.size()) - 1, [&](std::int64_t i, int thread) {
         const std::int64_t from = cuts[static_cast<std::size_t>(i)];
@@ -287,7 +317,8 @@ void remake_gates(const Cell<Real>& cell, const CellData<Real>& data, const Gate
         if (from == to) return;
         ForwardStep<Real> step = common;
         scratch.give(step, thread);
-        remake_row_steps(cell, data, gates, step, from, to, unused.data() + thread * cell.padded_hidden());
+        remake_row_steps(cell, data, gates, step, from, to, unused.data() + thread * cell.padded_hidden(),
+                         norm.of(thread));
     });
 }
 

@@ -4,6 +4,7 @@
 
 #include "grulearn/errors.hpp"
 #include "input_stage.hpp"
+#include "norm_step.hpp"
 #include "recording.hpp"
 #include "thread_pool.hpp"
 
@@ -80,6 +81,7 @@ void Network<Real>::step(const Real* x, const Real* h, Real* out, std::int64_t n
     }
     const FlushDenormals flush;
     thread_local Buffer<Real> scratch;  // a step allocates nothing after the first
+    thread_local Buffer<Real> norm_scratch;
     thread_local PreparedStep<Real> prepared;
     const auto columns = static_cast<std::int64_t>(config_.tables.size());
     const std::int64_t hidden = config_.hidden_size;
@@ -100,6 +102,7 @@ void Network<Real>::step(const Real* x, const Real* h, Real* out, std::int64_t n
             step.reset_state = fresh + kMaxGroup * hidden;
             step.gates = step.reset_state + kMaxGroup * padded;
         }
+        Real* norm = config_.layer_norm ? norm_scratch.resize(norm_scratch_size(cell) + 6 * kMaxGroup) : nullptr;
         const Real* inputs = layer == 0 ? x : out + (layer - 1) * n * hidden;
         const bool prepares = layer == 0 && config_.prepares_inputs();
         const std::int64_t stride = layer == 0 ? config_.row_width() : hidden;
@@ -121,7 +124,11 @@ void Network<Real>::step(const Real* x, const Real* h, Real* out, std::int64_t n
             step.x = x_rows;
             step.h = step.mixed = h_rows;
             step.out = out_rows;
-            kernels_->forward_step(step);
+            if (config_.layer_norm) {
+                norm_step(cell, step, norm, norm + norm_scratch_size(cell));
+            } else {
+                kernels_->forward_step(step);
+            }
             if (config_.zoneout > 0.0) {
                 ZoneoutRows<Real> zoneout;
                 zoneout.mask.rows = step.rows;

@@ -40,6 +40,7 @@ void forward_layers(const Network<Real>& network, const BatchPlan& plan, const L
             data.masks = masks;
             if (recorded != nullptr) data.faded = recorded->faded;
             if (recorded != nullptr && data.drops_recurrent()) data.masked = recorded->masked[index];
+            if (recorded != nullptr && cell.normalises()) data.scales = recorded->scales[index];
             forward_cell(cell, data, recorded == nullptr ? nullptr : &recorded->gates[index], n_jobs);
         }
         const bool drops = masks != nullptr && masks->drops() && layer + 1 < config.num_layers;
@@ -82,13 +83,14 @@ void Recording<Real>::forward(const BatchPlan& plan, const LayerInputs<Real>& in
         recorded_.faded = {faded_.resize(plan.row_steps() * hidden), hidden, RowOrder::time, nullptr};
     }
     for (std::int64_t index = 0; index < config.cells(); ++index) {
-        const CellShape shape = Cell<Real>{&network_, index / config.directions(), 0}.shape();
+        const Cell<Real> cell{&network_, index / config.directions(), 0};
         GateStore<Real>& store = recorded_.gates[static_cast<std::size_t>(index)];
-        store = {nullptr, &plan, &chunks_, shape.panels, shape.slots() * network_.kernels().width};
+        store = {nullptr, &plan, &chunks_, cell.shape().panels, cell.saved_unit()};
         // Gates that are made again belong to one cell at a time.
         store.base = gates_[store.keeps_all() ? static_cast<std::size_t>(index) : 0].resize(store.size());
     }
     if (masks != nullptr && masks->drops_recurrent()) resize_masked();
+    if (config.layer_norm) resize_scales();
     forward_layers(network_, plan, inputs, h0, {}, states_, &recorded_, masks, n_jobs);
 }
 
@@ -99,6 +101,15 @@ void Recording<Real>::resize_masked() {
     recorded_.masked.resize(gates_.size());
     for (std::size_t i = 0; i < gates_.size(); ++i) {
         recorded_.masked[i] = {masked_[i].resize(plan_->row_steps() * hidden), hidden, RowOrder::time, nullptr};
+    }
+}
+
+template <class Real>
+void Recording<Real>::resize_scales() {
+    scales_.resize(gates_.size());
+    recorded_.scales.resize(gates_.size());
+    for (std::size_t i = 0; i < gates_.size(); ++i) {
+        recorded_.scales[i] = scales_[i].resize(plan_->row_steps() * 6);
     }
 }
 
@@ -168,7 +179,9 @@ void Recording<Real>::backward(const OutputGradients& given, const InputGradient
             const RowSpace<Real> own = column(states(layer), direction * config.hidden_size);
             CellData<Real> data{plan_, inputs.rows, own, h0_of(cell, *plan_, h0_), inputs.gaps, recorded_.faded};
             data.masks = masks_;
-            if (data.drops_recurrent()) data.masked = recorded_.masked[static_cast<std::size_t>(cell.index())];
+            const auto index = static_cast<std::size_t>(cell.index());
+            if (data.drops_recurrent()) data.masked = recorded_.masked[index];
+            if (cell.normalises()) data.scales = recorded_.scales[index];
             backward_cell(cell, data, gradients_of(cell, arriving, leaving, transposed), scratch_, n_jobs);
             if (wanted.h0 != nullptr) initial_state_gradient(cell, wanted.h0);
         }

@@ -14,6 +14,7 @@ struct RecordedStates {
     std::vector<GateStore<Real>> gates;  // [cell]
     RowSpace<Real> faded;                // see CellData
     std::vector<RowSpace<Real>> masked;  // [cell] likewise
+    std::vector<Real*> scales;           // [cell] likewise
 };
 
 // States of all layers of a batch. Layers below the top keep every position; `top` says where the top layer's go.
@@ -82,6 +83,7 @@ public:
 
 private:
     void resize_masked();
+    void resize_scales();
     // What reaches a cell and leaves it, but for its initial state.
     [[nodiscard]] CellGradients<Real> gradients_of(const Cell<Real>& cell, const OutputGradients& given,
                                                    const InputGradients& wanted,
@@ -100,6 +102,7 @@ private:
     RecordedStates<Real> recorded_;
     Buffer<Real> faded_;  // (row-steps, H) of layer 0
     std::vector<Buffer<Real>> masked_;  // [cell] (row-steps, H)
+    std::vector<Buffer<Real>> scales_;  // [cell] (row-steps, 6)
     Buffer<Real> d_states_[2];  // of a layer and of the one below
     Buffer<Real> carry_;
     BackwardScratch<Real> scratch_;

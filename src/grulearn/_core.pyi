@@ -62,9 +62,10 @@ class Network:
     With categorical=[(n_codes, size), ...] each row has as many int32 codes as that has pairs: `codes`
     (R, C), beside the numeric `rows`. With decay=True a row is [value (F), mask (F), gap (F)].
     zoneout: the part of each state that a step leaves as it was; a Trainer draws which units those are.
+    With layer_norm the gains gain_ih and gain_hh (3H,) of each layer and direction follow its biases.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', categorical: Sequence[tuple[int, int]] = [], decay: bool = False, zoneout: float = 0.0, isa: str = '') -> None: ...
+    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', categorical: Sequence[tuple[int, int]] = [], decay: bool = False, zoneout: float = 0.0, layer_norm: bool = False, isa: str = '') -> None: ...
 
     @property
     def n_parameters(self) -> int:
@@ -100,7 +101,7 @@ class Network:
 class Network64:
     """`Network` in float64."""
 
-    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', categorical: Sequence[tuple[int, int]] = [], decay: bool = False, zoneout: float = 0.0, isa: str = '') -> None: ...
+    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', categorical: Sequence[tuple[int, int]] = [], decay: bool = False, zoneout: float = 0.0, layer_norm: bool = False, isa: str = '') -> None: ...
 
     @property
     def n_parameters(self) -> int:

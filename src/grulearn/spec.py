@@ -102,6 +102,9 @@ class CellSpec:
     zoneout : float, default=0.0
         The probability with which a step leaves a unit's state as it was, drawn in training; a prediction
         takes the expectation. At least 0 and below 1. See :class:`grulearn.equations.Masks`.
+    layer_norm : bool, default=False
+        Whether each gate's products with W and U are normalised, and have learned gains; only with
+        `reset_after`. See :func:`grulearn.equations.normalise`.
 
     Raises
     ------
@@ -121,13 +124,19 @@ class CellSpec:
     reset_after: bool = True
     bias: bool = True
     zoneout: float = 0.0
+    layer_norm: bool = False
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "num_layers"):
             _check_size(self, name)
         _check_rate(self, "zoneout")
-        for name in ("bidirectional", "reset_after", "bias"):
+        for name in ("bidirectional", "reset_after", "bias", "layer_norm"):
             _check_flag(self, name)
+        if self.layer_norm and not self.reset_after:
+            raise ValueError(
+                "CellSpec: layer_norm needs reset_after=True: the products with U are normalised before the "
+                "reset gate acts on them"
+            )
 
     @property
     def n_directions(self) -> int:

@@ -385,6 +385,7 @@ def make_network(
         reset_after=cell.reset_after,
         bias=cell.bias,
         zoneout=cell.zoneout,
+        layer_norm=cell.layer_norm,
         output_size=output_size,
         isa=isa,
         **options,

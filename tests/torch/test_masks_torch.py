@@ -37,9 +37,22 @@ class Model:
 
     def step(self, place: str, x, h, factors, stays):
         w = self.weights
+        s = factors * h
+        if self.spec.cell.layer_norm:
+            a, u = (
+                [
+                    functional.layer_norm(matrix @ vector, (H,), gain, bias)
+                    for matrix, gain, bias in zip(
+                        *(w[f"{kind}_{side}_{place}"].chunk(3) for kind in ("weight", "gain", "bias")),
+                        strict=True,
+                    )
+                ]
+                for side, vector in (("ih", x), ("hh", s))
+            )
+            r, z = torch.sigmoid(a[0] + u[0]), torch.sigmoid(a[1] + u[1])
+            return torch.where(stays > 0, h, (1 - z) * torch.tanh(a[2] + r * u[2]) + z * h)
         a = functional.linear(x, w[f"weight_ih_{place}"], w[f"bias_ih_{place}"]).chunk(3)
         u, c = w[f"weight_hh_{place}"].chunk(3), w[f"bias_hh_{place}"].chunk(3)
-        s = factors * h
         r = torch.sigmoid(a[0] + u[0] @ s + c[0])
         z = torch.sigmoid(a[1] + u[1] @ s + c[1])
         recurrent = r * (u[2] @ s + c[2]) if self.spec.cell.reset_after else u[2] @ (r * s) + c[2]
@@ -137,6 +150,7 @@ def train_torch(spec: NetworkSpec, weights, rows, targets, bptt):
         CellSpec(H, num_layers=2, zoneout=ZONEOUT),
         CellSpec(H, num_layers=2, bidirectional=True, zoneout=ZONEOUT),
         CellSpec(H, reset_after=False, zoneout=ZONEOUT),
+        CellSpec(H, num_layers=2, zoneout=ZONEOUT, layer_norm=True),
     ],
     ids=str,
 )
@@ -150,6 +164,9 @@ def test_training_is_torchs(cell, target, bptt):
     targets = rng.integers(0, 4, len(rows) if target == "sequence" else N)
     shapes = parameter_shapes(spec)
     weights = draw_weights(shapes, "pytorch", rng)
+    for name, w in weights.items():
+        if name.startswith("gain"):
+            w += rng.normal(0, 0.3, w.shape)
     expected_losses, expected, average = train_torch(spec, weights, rows, targets, bptt)
 
     engine = get_engine("native")(spec)

@@ -46,6 +46,7 @@ class NativeEngine:
             categorical=spec.input.categorical,
             decay=spec.input.decay,
             zoneout=cell.zoneout,
+            layer_norm=cell.layer_norm,
         )
 
     @property

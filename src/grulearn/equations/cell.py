@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from .arrays import Array, namespace
+from .norm import gate_product, gate_product_backward
 
 __all__ = ["CellWeights", "Gates", "Mixing", "gru_step", "gru_step_backward", "sigmoid", "swap_mixing"]
 
@@ -22,6 +23,8 @@ class CellWeights(NamedTuple):
     U: Array  #: recurrent weights, shape (3H, H)
     b: Array | None = None  #: input biases, shape (3H,)
     c: Array | None = None  #: recurrent biases, shape (3H,)
+    g: Array | None = None  #: gains of the products with W, shape (3H,); with layer normalisation
+    k: Array | None = None  #: gains of the products with U, shape (3H,); with layer normalisation
 
 
 class Gates(NamedTuple):
@@ -101,17 +104,19 @@ def gru_step(
     array([[0.5, 0.5]])
     """
     tanh = namespace(x).tanh
-    (W_r, W_z, W_n), (U_r, U_z, U_n), (b_r, b_z, b_n), (c_r, c_z, c_n) = map(_by_gate, weights)
+    by_gate = map(_by_gate, weights)
+    (W_r, W_z, W_n), (U_r, U_z, U_n), b, c, (g_r, g_z, g_n), (k_r, k_z, k_n) = by_gate
+    b_r, b_z, b_n, c_r, c_z, c_n = (0.0 if bias is None else bias for bias in (*b, *c))
 
     s = h if recurrent is None else recurrent * h
-    r = sigmoid(x @ W_r.T + b_r + s @ U_r.T + c_r)
-    z = sigmoid(x @ W_z.T + b_z + s @ U_z.T + c_z)
+    r = sigmoid(gate_product(x, W_r, g_r) + b_r + gate_product(s, U_r, k_r) + c_r)
+    z = sigmoid(gate_product(x, W_z, g_z) + b_z + gate_product(s, U_z, k_z) + c_z)
     if reset_after:
-        q = s @ U_n.T + c_n
-        n = tanh(x @ W_n.T + b_n + r * q)
+        q = gate_product(s, U_n, k_n) + c_n
+        n = tanh(gate_product(x, W_n, g_n) + b_n + r * q)
     else:
         q = r * s
-        n = tanh(x @ W_n.T + b_n + q @ U_n.T + c_n)
+        n = tanh(gate_product(x, W_n, g_n) + b_n + gate_product(q, U_n, k_n) + c_n)
     h_next = (1.0 - z) * n + z * h if _keeps_by_z(mixing) else (1.0 - z) * h + z * n
     if zoneout is not None:
         h_next = zoneout * h + (1.0 - zoneout) * h_next
@@ -147,11 +152,9 @@ def gru_step_backward(
     dx : array, shape (N, F)
     dh : array, shape (N, H)
     d_weights : CellWeights
-        The gradients by W, U, b and c; None for a bias that is not there.
+        The gradients by W, U, b, c, g and k; None for what is not there.
     """
-    xp = namespace(x)
-    W, U, b, c = weights
-    U_r, U_z, U_n = _by_gate(U)
+    (W_r, W_z, W_n), (U_r, U_z, U_n), _, _, (g_r, g_z, g_n), (k_r, k_z, k_n) = map(_by_gate, weights)
     r, z, n, q = gates
     s = h if recurrent is None else recurrent * h
 
@@ -164,29 +167,37 @@ def gru_step_backward(
         dn, dz, dh = dh_next * z, dh_next * (n - h), dh_next * (1.0 - z)
     da_n = dn * (1.0 - n * n)
     if reset_after:
-        dq = da_n * r
+        dc_n = da_n * r
         dr = da_n * q
-        ds = dq @ U_n
-        dU_n = dq.T @ s
-        dc_n = dq.sum(0)
+        ds, dU_n, dk_n = gate_product_backward(dc_n, s, U_n, k_n)
     else:
-        dq = da_n @ U_n
+        dc_n = da_n
+        dq, dU_n, dk_n = gate_product_backward(da_n, q, U_n, k_n)
         dr = dq * s
         ds = dq * r
-        dU_n = da_n.T @ q
-        dc_n = da_n.sum(0)
     da_r = dr * r * (1.0 - r)
     da_z = dz * z * (1.0 - z)
-    ds = ds + da_r @ U_r + da_z @ U_z
+    ds_r, dU_r, dk_r = gate_product_backward(da_r, s, U_r, k_r)
+    ds_z, dU_z, dk_z = gate_product_backward(da_z, s, U_z, k_z)
+    ds = ds + ds_r + ds_z
     dh = dh + stays + (ds if recurrent is None else recurrent * ds)
 
-    da = xp.concatenate((da_r, da_z, da_n), 1)
-    dx = da @ W
-    dW = da.T @ x
-    dU = xp.concatenate((da_r.T @ s, da_z.T @ s, dU_n), 0)
-    db = None if b is None else da.sum(0)
-    dc = None if c is None else xp.concatenate((da_r.sum(0), da_z.sum(0), dc_n), 0)
-    return dx, dh, CellWeights(dW, dU, db, dc)
+    dx_r, dW_r, dg_r = gate_product_backward(da_r, x, W_r, g_r)
+    dx_z, dW_z, dg_z = gate_product_backward(da_z, x, W_z, g_z)
+    dx_n, dW_n, dg_n = gate_product_backward(da_n, x, W_n, g_n)
+    stacked = [
+        (dW_r, dW_z, dW_n),
+        (dU_r, dU_z, dU_n),
+        (da_r.sum(0), da_z.sum(0), da_n.sum(0)),
+        (da_r.sum(0), da_z.sum(0), dc_n.sum(0)),
+        (dg_r, dg_z, dg_n),
+        (dk_r, dk_z, dk_n),
+    ]
+    xp = namespace(x)
+    d_weights = (
+        None if w is None else xp.concatenate(by_gate, 0) for w, by_gate in zip(weights, stacked, strict=True)
+    )
+    return dx_r + dx_z + dx_n, dh, CellWeights(*d_weights)
 
 
 def swap_mixing(weights: Mapping[str, Array]) -> dict[str, Array]:
@@ -219,9 +230,9 @@ def swap_mixing(weights: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _by_gate(stacked: Array | None) -> tuple[Any, Any, Any]:
-    """Cut weights or biases into those of r, z and n; biases that are not there count as zero."""
+    """Cut weights, biases or gains into those of r, z and n; None for what is not there."""
     if stacked is None:
-        return 0.0, 0.0, 0.0
+        return None, None, None
     H = stacked.shape[0] // 3
     return stacked[:H], stacked[H : 2 * H], stacked[2 * H :]
 

@@ -140,6 +140,10 @@ def gru_sequence_backward(
     return {name: d_weights[name] for name in names if name in d_weights}, d_outputs, xp.stack(dh)
 
 
+# Of the weights, in the order of CellWeights.
+_KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "gain_ih", "gain_hh")
+
+
 class _Hooks(NamedTuple):
     """What is done with the states of one direction of one layer, beside the step itself."""
 
@@ -193,9 +197,9 @@ def _run_layers(
         runs: list[_Run] = []
         for direction, suffix in enumerate(suffixes):
             place = f"l{len(layers)}{suffix}"
-            names = tuple(f"{kind}_{place}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-            W, U, b, c = names
-            cell = CellWeights(weights[W], weights[U], weights.get(b), weights.get(c))
+            names = tuple(f"{kind}_{place}" for kind in _KINDS)
+            W, U, *others = names
+            cell = CellWeights(weights[W], weights[U], *(weights.get(name) for name in others))
             i = len(layers) * len(suffixes) + direction
             h = None if h0 is None else h0[i]
             hooks = _Hooks(

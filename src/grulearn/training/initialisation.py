@@ -61,6 +61,8 @@ def draw_weights(
     ``1 / 10``. The factors are then close to 1 for gaps of about a unit, and the units differ in how long
     they remember. The biases begin at zero.
 
+    Gains of layer normalisation begin at 1.
+
     References
     ----------
     .. [1] A. M. Saxe, J. L. McClelland, S. Ganguli (2014), "Exact solutions to the nonlinear dynamics
@@ -84,6 +86,8 @@ def draw_weights(
     def draw(name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
         if name.startswith(INPUT_PREFIXES):
             return _draw_input(name, shape, rng)
+        if name.startswith("gain_"):
+            return np.ones(shape)
         if method == "pytorch":
             return _draw_pytorch(name, shape, shapes, hidden_size, rng)
         return _draw_orthogonal(name, shape, hidden_size, rng)
