@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "cell_pass.hpp"
+#include "state_hooks.hpp"
 #include "thread_pool.hpp"
 
 namespace grulearn {
@@ -25,11 +26,14 @@ public:
           width_(cell.network->kernels().width),
           n_jobs_(n_jobs),
           threads_(worthwhile_threads(n_jobs, 2 * multiply_adds(shape_, plan_.row_steps()))),
-          group_(group_size(shape_, plan_, threads_)) {}
+          group_(group_size(shape_, plan_, threads_)),
+          hooks_(cell, data),
+          leaves_(data.fades() || hooks_.bypasses() || cell.normalises()) {}
 
     void run() {
         const Chunks& chunks = *gradients_.gates.chunks;
         std::int64_t made = chunks.segments();  // segments from here on have gates
+        if (hooks_.bypasses()) scratch_.bypass.resize(plan_.rows * padded_);
         for (std::int64_t i = chunks.size() - 1; i >= 0; --i) {
             const Chunk& chunk = chunks[i];
             if (!gradients_.gates.keeps_all() && chunk.segment < made) {
@@ -39,6 +43,9 @@ public:
             }
             if (!shape_.reset_after) {
                 scratch_.reset_states.resize((offset(chunk.end) - offset(chunk.begin)) * padded_);
+            }
+            if (cell_.normalises()) {
+                scratch_.norm.resize(3 * (offset(chunk.end) - offset(chunk.begin)) * shape_.panels * kUnit * width_);
             }
             gate_gradients(chunk);
             parameter_gradients(chunk);
@@ -64,7 +71,8 @@ private:
     void gate_gradients(const Chunk& chunk) {
         const std::int64_t rows = active(chunk.begin);
         if (data_.fades()) scratch_.d_rates.resize((offset(chunk.end) - offset(chunk.begin)) * padded_);
-        if (const int members = data_.fades() ? 1 : team_size(shape_, rows, threads_); members > 1) {
+        if (const int members = data_.fades() || cell_.normalises() ? 1 : team_size(shape_, rows, threads_);
+            members > 1) {
             in_team(members, [&](Team& team, int thread) {
                 backward_group(chunk, 0, rows, team_part(shape_, team, thread), [&] { team.meet(thread); });
             });
@@ -93,23 +101,28 @@ private:
                 if (running < end) backward_rows(chunk, t, running, end, false, part);
                 meet();
             }
-            if (data_.fades() && begin < end) leave_step(chunk, t, begin, end);
+            if (leaves_ && begin < end) leave_step(chunk, t, begin, end, part);
         }
     }
 
-    // Where states fade: from the gradients by those that enter step t to those by the states before them, in carry,
-    // and to those by the rates.
-    void leave_step(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end) const {
+    // Where states fade, are dropped or kept: makes carry the gradient by the states before step t here, and not at the
+    // beginning of step t - 1; and that by the rates.
+    void leave_step(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end, StepPart part) const {
         const Real* faded[kMaxGroup];
         const Real* gaps[kMaxGroup];
-        if (!data_.entering_rows(cell_, t, begin, end, faded)) return;
+        if (!data_.entering_rows(cell_, t, begin, end, faded) && !gradients_.want_h0) return;
         BackwardStep<Real> sum = common_step();
+        part.first_phase = true;
+        sum.part = part;
         sum.rows = end - begin;
-        const auto place = gradients_.gates.at(t, begin);
+        const auto place = gradient_place(chunk, by_states, t, begin);
         sum.next_gates = place.gates;
         sum.next_panel = place.panel;
         sum.carry = gradients_.carry + begin * width_;
+        if (part.panel_end - part.panel_begin < shape_.panels) fetch_gates(place, sum.rows);
         cell_.network->kernels().backward_step(sum);
+        if (hooks_.bypasses()) hooks_.leave(begin, end, way(begin, end, part));
+        if (!data_.fades()) return;
         DecayStatesGradient<Real> decay;
         data_.gap_rows(t, begin, end, gaps);
         decay.forward = decay_of_states(*cell_.network, sum.rows, gaps);
@@ -120,10 +133,22 @@ private:
         cell_.network->kernels().decay_states_gradient(decay);
     }
 
+    // Of all panels, before a product with all of them.
+    void fetch_gates(const typename GateStore<Real>::Place& place, std::int64_t rows) const {
+        for (std::int64_t panel = 0; panel < shape_.panels; ++panel) {
+            fetch(place.gates + panel * place.panel, rows * gradients_.gates.unit);
+        }
+    }
+
+    [[nodiscard]] BypassRows<Real> way(std::int64_t begin, std::int64_t end, const StepPart& part) const {
+        return hooks_.way(begin, end - begin, part, gradients_.carry, scratch_.bypass.data());
+    }
+
     void backward_rows(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end, bool has_next,
                        const StepPart& part) const {
         const Real* h[kMaxGroup];
-        Real* d_out[kMaxGroup];
+        const Real* mixed[kMaxGroup];
+        const Real* d_out[kMaxGroup];
         BackwardStep<Real> step = common_step();
         step.part = part;
         step.rows = end - begin;
@@ -131,15 +156,11 @@ private:
         step.gates = place.gates;
         step.gates_panel = place.panel;
         const Real* d_final[kMaxGroup];
-        if (has_next && !data_.fades()) {
+        if (has_next && !leaves_) {
             const auto next = gradients_.gates.at(t + 1, begin);
             step.next_gates = next.gates;
             step.next_panel = next.panel;
-            if (part.first_phase && part.panel_end - part.panel_begin < shape_.panels) {
-                for (std::int64_t panel = 0; panel < shape_.panels; ++panel) {
-                    fetch(next.gates + panel * next.panel, step.rows * gradients_.gates.unit);
-                }
-            }
+            if (part.first_phase && part.panel_end - part.panel_begin < shape_.panels) fetch_gates(next, step.rows);
         } else if (!has_next) {
             step.first = true;
             if (gradients_.final_states.base != nullptr) {
@@ -147,8 +168,10 @@ private:
                 step.d_final = d_final;
             }
         }
-        if (data_.entering_rows(cell_, t, begin, end, h)) {
+        if (data_.product_rows(cell_, t, begin, end, h)) {
+            data_.entering_rows(cell_, t, begin, end, mixed);
             step.h = h;
+            step.mixed = mixed;
         } else if (!gradients_.want_h0) {
             step.u_t_candidate = nullptr;
         }
@@ -162,7 +185,48 @@ private:
         if (!shape_.reset_after) {
             step.reset_state = scratch_.reset_states.data() + (offset(t) - offset(chunk.begin) + begin) * padded_;
         }
-        cell_.network->kernels().backward_step(step);
+        if (part.first_phase && hooks_.bypasses()) hooks_.arrive(t, begin, end, way(begin, end, part), step);
+        if (cell_.normalises()) {
+            norm_gradient(chunk, t, begin, step);
+        } else {
+            cell_.network->kernels().backward_step(step);
+        }
+        if (part.first_phase && hooks_.bypasses()) hooks_.park(way(begin, end, part));
+    }
+
+    void norm_gradient(const Chunk& chunk, std::int64_t t, std::int64_t begin, const BackwardStep<Real>& step) const {
+        const CellLayout& layout = cell_.network->layout().cells[static_cast<std::size_t>(cell_.index())];
+        NormGradient<Real> norm;
+        norm.shape = shape_;
+        norm.rows = step.rows;
+        norm.gain = cell_.network->packed() + layout.gain;
+        if (layout.bias >= 0) norm.bias = cell_.network->packed() + layout.bias;
+        norm.saved = step.gates;
+        norm.saved_panel = step.gates_panel;
+        norm.scales = data_.scales + (offset(t) + begin) * 6;
+        norm.mixed = step.mixed;
+        norm.first = step.first;
+        norm.d_final = step.d_final;
+        norm.d_out = step.d_out;
+        norm.carry = step.carry;
+        norm.carry_panel = step.carry_panel;
+        norm.d_gates = gradient_place(chunk, by_gates, t, begin).gates;
+        norm.d_inputs = gradient_place(chunk, by_inputs, t, begin).gates;
+        norm.d_states = gradient_place(chunk, by_states, t, begin).gates;
+        norm.panel = gradient_place(chunk, by_gates, t, begin).panel;
+        cell_.network->kernels().norm_gradient(norm);
+    }
+
+    // Where gradients of a chunk's row-steps stand: by the gates' arguments, and by their products with W and U, which
+    // without layer normalisation are the same.
+    enum Gradients { by_gates, by_inputs, by_states };
+    static constexpr std::int64_t kUnit = 4;  // slots of each with it
+    [[nodiscard]] typename GateStore<Real>::Place gradient_place(const Chunk& chunk, Gradients which, std::int64_t t,
+                                                                 std::int64_t begin) const {
+        if (!cell_.normalises()) return gradients_.gates.at(t, begin);
+        const std::int64_t panel = (offset(chunk.end) - offset(chunk.begin)) * kUnit * width_;
+        Real* base = scratch_.norm.data() + which * panel * shape_.panels;
+        return {base + (offset(t) - offset(chunk.begin) + begin) * kUnit * width_, panel};
     }
 
     void initial_state_gradient() {
@@ -173,6 +237,7 @@ private:
                 *to = gradients_.final_states.base == nullptr ? Real{0} : gradients_.final_states.at(i)[k];
             }
         }
+        if (leaves_) return;  // carry has it
         parallel_for(threads_, (rows + group_ - 1) / group_, [&](std::int64_t item, int) {
             const std::int64_t begin = item * group_;
             BackwardStep<Real> step = common_step();
@@ -198,7 +263,7 @@ private:
     void collect_rows(const Chunk& chunk, std::int64_t t, std::int64_t begin, std::int64_t end) const {
         const std::int64_t at = offset(t) - offset(chunk.begin) + begin;
         data_.input_rows(cell_, t, begin, end, scratch_.inputs.data() + at);
-        data_.entering_rows(cell_, t, begin, end, scratch_.previous.data() + at);
+        data_.product_rows(cell_, t, begin, end, scratch_.previous.data() + at);
         if (data_.fades()) data_.gap_rows(t, begin, end, scratch_.gaps.data() + at);
         if (shape_.reset_after) return;
         for (std::int64_t i = at; i < at + end - begin; ++i) {
@@ -219,7 +284,7 @@ private:
         const CellLayout& layout = cell_.network->layout().cells[static_cast<std::size_t>(cell_.index())];
         Sums sums;
         sums.w.shape = shape_;
-        const auto place = gradients_.gates.at(chunk.begin, 0);
+        const auto place = gradient_place(chunk, by_inputs, chunk.begin, 0);
         sums.w.gates = place.gates;
         sums.w.gates_panel = place.panel;
         sums.w.inputs = scratch_.inputs.data();
@@ -227,6 +292,7 @@ private:
         sums.w.out = gradients_.d_parameters + layout.w;
 
         sums.u[0] = sums.w;
+        sums.u[0].gates = gradient_place(chunk, by_states, chunk.begin, 0).gates;
         sums.u[0].inputs = scratch_.previous.data();
         sums.u[0].n_inputs = shape_.hidden;
         sums.u[0].out = gradients_.d_parameters + layout.u;
@@ -243,7 +309,7 @@ private:
         }
 
         sums.bias.shape = shape_;
-        sums.bias.gates = sums.w.gates;
+        sums.bias.gates = gradient_place(chunk, by_gates, chunk.begin, 0).gates;
         sums.bias.gates_panel = place.panel;
         if (layout.bias >= 0) sums.bias.out = gradients_.d_parameters + layout.bias;
 
@@ -265,6 +331,26 @@ private:
         const int threads = worthwhile_threads(threads_, multiply_adds(shape_, count));
         sum_by_panel(sums, threads);
         if (data_.fades()) rate_gradients(chunk);
+        if (cell_.normalises()) gain_gradients(chunk);
+    }
+
+    void gain_gradients(const Chunk& chunk) const {
+        const CellLayout& layout = cell_.network->layout().cells[static_cast<std::size_t>(cell_.index())];
+        const auto saved = gradients_.gates.at(chunk.begin, 0);
+        NormGainGradient<Real> sums;
+        sums.count = offset(chunk.end) - offset(chunk.begin);
+        sums.d_gates = gradient_place(chunk, by_gates, chunk.begin, 0).gates;
+        sums.panel = gradient_place(chunk, by_gates, chunk.begin, 0).panel;
+        sums.saved = saved.gates;
+        sums.saved_panel = saved.panel;
+        sums.out = gradients_.d_parameters + layout.gain;
+        const int threads = worthwhile_threads(threads_, 6 * sums.count * shape_.hidden);
+        parallel_for(threads, shape_.panels, [&](std::int64_t panel, int) {
+            NormGainGradient<Real> part = sums;
+            part.panel_begin = panel;
+            part.panel_end = panel + 1;
+            cell_.network->kernels().norm_gain_gradient(part);
+        });
     }
 
     void rate_gradients(const Chunk& chunk) const {
@@ -326,7 +412,7 @@ private:
     void input_gradients(const Chunk& chunk) const {
         const std::int64_t first = offset(chunk.begin);
         const std::int64_t count = offset(chunk.end) - first;
-        const auto place = gradients_.gates.at(chunk.begin, 0);
+        const auto place = gradient_place(chunk, by_inputs, chunk.begin, 0);
         const int threads = worthwhile_threads(threads_, count * 3 * shape_.hidden * gradients_.n_inputs);
         for_row_blocks(threads, count, [&](std::int64_t begin, std::int64_t end) {
             Real* to[kMaxGroup];
@@ -338,7 +424,7 @@ private:
             step.shape = shape_;
             step.rows = end - begin;
             step.w_t = gradients_.w_t;
-            step.gates = place.gates + begin * gradients_.gates.unit;
+            step.gates = place.gates + begin * shape_.slots() * width_;
             step.gates_panel = place.panel;
             step.dx = to;
             step.panel_begin = gradients_.first_input / width_;
@@ -359,6 +445,8 @@ private:
     const int n_jobs_;
     const int threads_;
     const std::int64_t group_;
+    const StateHooks<Real> hooks_;
+    const bool leaves_;  // leave_step is called
 };
 
 }  // namespace
