@@ -88,7 +88,7 @@ def draw_weights(
     vowels, accuracy                                  7 to 29  0.946       0.951
     digits pixel by pixel, accuracy after 40 epochs   64       0.856       0.894
     Covid, RMSE                                       84       0.0395      0.0390
-    gestures, accuracy                                29-361   0.26        0.58
+    gestures, accuracy                                29-361   0.26        0.62
     adding problem, epochs to an MSE of 0.01          100      5           2
     adding problem, epochs to an MSE of 0.01          200      5 to 11     1 or 2
     first of 100 random symbols, accuracy, 20 epochs  100      0.13        1.00
