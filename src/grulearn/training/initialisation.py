@@ -71,17 +71,6 @@ def draw_weights(
     ``1 / 10``. The factors are then close to 1 for gaps of about a unit, and the units differ in how long
     they remember. The biases begin at zero.
 
-    task and metric                                   steps    orthogonal  chrono
-    ================================================  =======  ==========  ==========
-    vowels, accuracy                                  7 to 29  0.946       0.951
-    digits pixel by pixel, accuracy after 40 epochs   64       0.856       0.894
-    Covid, RMSE                                       84       0.0395      0.0390
-    gestures, accuracy                                29-361   0.26        0.58
-    adding problem, epochs to an MSE of 0.01          100      5           2
-    adding problem, epochs to an MSE of 0.01          200      5 to 11     1 or 2
-    first of 100 random symbols, accuracy, 20 epochs  100      0.13        1.00
-    ================================================  =======  ==========  ==========
-    =======
     Gains of layer normalisation begin at 1.
 
     Where the update gate has the value z all the time, the state fades as ``z ** t``, and a unit remembers
@@ -95,9 +84,6 @@ def draw_weights(
     fifths of their training parts, the others on new sequences. The differences have standard errors of 0.007
     for vowels, 0.0003 for Covid and 0.05 for gestures.
 
-    <<<<<<< HEAD
-    ================================================  =======  ==========  ===
-    =======
     ================================================  =======  ==========  ==========
     task and metric                                   steps    orthogonal  chrono
     ================================================  =======  ==========  ==========
@@ -109,8 +95,6 @@ def draw_weights(
     adding problem, epochs to an MSE of 0.01          200      5 to 11     1 or 2
     first of 100 random symbols, accuracy, 20 epochs  100      0.13        1.00
     ================================================  =======  ==========  ==========
-
-    >>>>>>> recipe
 
     References
     ----------
