@@ -26,7 +26,12 @@ const Network<Real>& checked(const Network<Real>& network, std::int64_t n_stream
     if (!config.per_step && config.pool == Pool::attention) {
         throw InvalidArgument("pool 'attention' has no stream: each step changes the weights of all steps before");
     }
-    if (n_streams < 1) throw InvalidArgument("n_streams must be at least 1, got " + std::to_string(n_streams));
+    // More would overflow the sizes of arrays before they could ever be held in memory.
+    constexpr std::int64_t kMost = std::int64_t{1} << 30;
+    if (n_streams < 1 || n_streams > kMost) {
+        throw InvalidArgument("n_streams must be from 1 to " + std::to_string(kMost) + ", got " +
+                              std::to_string(n_streams));
+    }
     return network;
 }
 

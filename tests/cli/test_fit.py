@@ -162,7 +162,7 @@ def test_options_reach_the_estimator(grulearn, csv, tmp_path):
         "validation_fraction": 0.2, "n_iter_no_change": 3, "tol": 0.0, "n_jobs": 1,
         "checkpoint_steps": 100, "dtype": "float64", "verbose": 0, "random_state": 5, "pooling": "mean",
         "loss": "huber", "quantiles": None, "delta": 0.5, "missing": "mean", "bptt": None, "max_seconds": 60,
-        "validation": "random",
+        "validation": "random", "learning_rate": "cosine",
     }  # fmt: skip
     assert set(options) == set(PARAMETERS) - {"class_weight"}
     words: list[str] = []

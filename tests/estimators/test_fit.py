@@ -388,3 +388,21 @@ def test_masked_values_are_missing_ones():
     X = np.ma.masked_equal([[1.0, 2.0], [3.0, -999.0], [5.0, 6.0]], -999.0)
     with pytest.raises(ValueError, match="NaN"):
         GRURegressor(2).fit(X, [1.0, 2.0, 3.0])
+
+
+def test_chrono_needs_biases_and_auto_does_without() -> None:
+    X = np.random.default_rng(0).normal(size=(20, 60, 1))
+    with pytest.raises(ValueError, match='init="chrono" draws biases, and bias=False leaves them out'):
+        GRURegressor(4, init="chrono", bias=False).fit(X, X[:, 0, 0])
+    GRURegressor(4, bias=False, max_iter=1).fit(X, X[:, 0, 0])
+
+
+@pytest.mark.parametrize(("lengths", "chrono"), [([49] * 19 + [500], False), ([50] * 20, True)])
+def test_auto_goes_by_the_median_length(lengths: list[int], chrono: bool) -> None:
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(n, 1)) for n in lengths]
+    model = GRURegressor(16, max_iter=1, learning_rate_init=1e-30, random_state=0)
+    bias = model.fit(X, rng.normal(size=20)).weights_["bias_ih_l0"]
+    # Steps of 1e-30 leave the biases where they began: 0, or the logs of 1 to the median length less 1.
+    assert (bias[16:32].max() > 1.0) == chrono
+    assert bias[16:32].max() <= np.log(49) + 1e-6

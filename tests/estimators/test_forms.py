@@ -297,3 +297,16 @@ def test_a_classifier_reads_the_same():
     for form in RAGGEDS:
         X = RAGGEDS[form]()
         np.testing.assert_array_equal(model.fit(X, labels).predict_proba(X), expected)
+
+
+def test_columns_that_changed_their_kinds_are_named() -> None:
+    frame = pd.DataFrame({"mode": ["idle", "run"] * 10, "a": np.arange(20.0)})
+    model = GRURegressor(2, max_iter=1, random_state=0).fit(frame, np.arange(20.0))
+    with pytest.raises(ValueError, match="column 'mode' holds numbers, but in training it held texts"):
+        model.predict(frame.assign(mode=1.0, a="run"))
+
+
+def test_the_pair_of_from_frame_is_not_taken_for_data() -> None:
+    pair = Sequences.from_frame(pd.DataFrame({"a": np.arange(4.0)}))
+    with pytest.raises(TypeError, match="X, y = Sequences.from_frame"):
+        GRURegressor().fit(pair, [1.0])

@@ -231,3 +231,17 @@ def test_halves_of_the_validation_part_do_not_divide_groups(monkeypatch):
     ((groups, first),) = seen
     assert len(groups) == 36
     assert not set(groups[first]) & set(groups[~first])
+
+
+def test_a_part_that_an_earlier_training_saw_gives_no_intervals() -> None:
+    """Their coverage would be that of training residuals; 0.1 instead of 0.9 in one such case."""
+    X, y = np.random.default_rng(0).normal(size=(60, 4, 2)), np.arange(60.0)
+    model = GRURegressor(4, max_iter=2, random_state=0, early_stopping=False).fit(X, y)
+    model.set_params(early_stopping=True, warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="calibrate"):
+        model.predict_interval(X)
+    again = GRURegressor(4, max_iter=2, random_state=0, warm_start=True).fit(X, y).fit(X, y)
+    assert len(again.predict_interval(X, 0.8)[0]) == 60  # the same part was held out both times
+    again.partial_fit(X, y).fit(X, y)
+    with pytest.raises(ValueError, match="calibrate"):
+        again.predict_interval(X)

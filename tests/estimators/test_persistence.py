@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from grulearn.estimators import GRURegressor, load
+from grulearn.estimators import GRUClassifier, GRURegressor, load
 from grulearn.formats import ModelFileError, read_model, write_model
 
 RNG = np.random.default_rng(0)
@@ -237,3 +237,21 @@ def test_a_file_of_the_first_version_is_read() -> None:
     with pytest.raises(ValueError, match="calibrate"):
         model.predict_interval(X)
     assert model.partial_fit(X, [1.0, 2.0]).n_iter_ == 6
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name"),
+    [
+        (GRUClassifier(2, max_iter=1, class_weight={0: 1.0, 1: 5.0}), "class_weight"),
+        (GRURegressor(2, max_iter=1, quantiles=np.array([0.1, 0.9])), "quantiles"),
+        (GRURegressor(2, max_iter=1, quantiles=(0.1, 0.9)), "quantiles"),
+        (GRURegressor(2, max_iter=1, categorical_features=np.array([0])), "categorical_features"),
+    ],
+)
+def test_parameters_of_every_kind_come_back(estimator: Any, name: str, tmp_path: Path) -> None:
+    X, y = np.arange(60.0).reshape(30, 2) % 7, np.arange(30) % 2
+    estimator.fit(X, y).save(tmp_path / "model.gru")
+    loaded = load(tmp_path / "model.gru")
+    before, after = getattr(estimator, name), getattr(loaded, name)
+    assert before == after if isinstance(before, dict) else list(before) == after
+    assert np.array_equal(loaded.fit(X, y).predict(X).shape, (30,))

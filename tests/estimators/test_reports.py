@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_friedman1
 
 from grulearn.estimators import GRURegressor
+from grulearn.estimators._reading import fingerprint
 from grulearn.sequences import Sequences
 from grulearn.training import EpochReport
 
@@ -49,3 +52,22 @@ def test_a_log_with_windows_that_nearly_all_overlap_gets_a_warning() -> None:
     windows = Sequences.from_array(np.random.default_rng(0).normal(size=(1, 230, 1))).windows(100)
     with pytest.warns(UserWarning, match=r"99 sequences share steps with the 14 .*; 18 are left"):
         GRURegressor(4, max_iter=1).fit(windows, np.arange(131.0))
+
+
+def test_the_fingerprint_looks_at_shared_rows_once() -> None:
+    """Windows over a log overlap; spread out, these would take 500 times the log's memory."""
+    log = Sequences.from_array(np.random.default_rng(0).normal(size=(1, 20_000, 2)))
+    windows = log.windows(512, step=1)
+    tracemalloc.start()
+    of_windows = fingerprint(windows, np.zeros(len(windows)))
+    assert tracemalloc.get_traced_memory()[1] < 10 * log.rows.nbytes
+    tracemalloc.stop()
+    assert of_windows != fingerprint(log.windows(512, step=2), np.zeros(len(windows)))
+
+
+def test_the_fingerprint_is_that_of_the_numbers_in_their_order() -> None:
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=(n, 2)) for n in (3, 1, 4)]
+    X, y = Sequences.from_list(arrays), np.zeros(3)
+    turned = Sequences.from_list(arrays[::-1])
+    assert fingerprint(X[[2, 1, 0]], y) == fingerprint(turned, y) != fingerprint(X, y)

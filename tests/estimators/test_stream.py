@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import numpy as np
@@ -301,3 +302,19 @@ def test_what_cannot_stream_says_why(estimator):
         with pytest.raises(ValueError, match=rf"n_streams must be at least 1 and below 2\*\*31, got {wrong}"):
             model.stream(wrong)
     assert model.stream(np.int8(3)).n_streams == 3
+
+
+def test_a_copy_keeps_its_own_time() -> None:
+    """What times count is found out at the first one, and each copy finds out for itself."""
+    rng = np.random.default_rng(0)
+    times = np.arange(240).astype("M8[s]")
+    log = Sequences(rng.normal(size=(240, 1)), np.arange(0, 240, 8), [8] * 30, times=times)
+    model = GRURegressor(4, missing="decay", max_iter=2, random_state=0).fit(log, np.arange(30.0))
+    alone, one = model.stream(), model.stream()
+    other = copy.copy(one)
+    start = np.datetime64("2026-01-01T00:00:00")
+    for stream in (alone, one):
+        stream.step([1.0], time=start)
+    other.step([1.0], time=start.astype("M8[ms]"))
+    later = start + np.timedelta64(1, "s")
+    assert one.step([np.nan], time=later) == alone.step([np.nan], time=later)

@@ -99,3 +99,10 @@ def test_halves_of_groups():
     groups = np.array([3, 3, 3, 9, 9, 9, 9])
     first = halves(Sequences.from_array(np.zeros((7, 3, 1))), np.random.default_rng(0), groups)
     assert first.tolist() in ([True] * 3 + [False] * 4, [False] * 3 + [True] * 4)
+
+
+def test_a_half_of_rows_that_do_not_count_judges_nothing() -> None:
+    kept = CrossStopping(np.array([True, False]))
+    for epoch, loss in enumerate([0.5, 0.1, 0.3]):
+        kept.after_epoch(np.array([epoch, epoch]), np.array([loss, 0.0]), np.array([1.0, 0.0]))
+    assert kept.predictions is None

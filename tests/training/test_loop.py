@@ -234,3 +234,56 @@ def test_an_interruption_in_the_hook_counts_the_epoch() -> None:
     tape = Tape([3.0, 2.0, 1.0], held_out=[0.5, 0.4, 0.3])
     outcome = run(tape, on_epoch=stop)
     assert (len(outcome.loss_curve), outcome.kept_iter, tape.weight[0]) == (2, 2, 2)
+
+
+def test_the_schedule_gives_each_epochs_rate_from_its_middle() -> None:
+    class Line:
+        def factor(self, progress: float) -> float:
+            return progress
+
+        def after_epoch(self, loss: float) -> None:
+            pass
+
+    tape = Tape([1.0] * 4)
+    run(tape, learning_rate=2.0, schedule=Line())
+    assert tape.rates == [0.25, 0.75, 1.25, 1.75]
+
+
+@pytest.mark.parametrize("held_out", [(), [0.5, 0.6, 0.7]])
+def test_the_schedule_is_told_the_loss_that_is_watched(held_out: list[float]) -> None:
+    class Listener:
+        def __init__(self) -> None:
+            self.losses: list[float] = []
+
+        def factor(self, progress: float) -> float:
+            return 1.0
+
+        def after_epoch(self, loss: float) -> None:
+            self.losses.append(loss)
+
+    schedule = Listener()
+    run(Tape([3.0, 2.0, 1.0], held_out), schedule=schedule)
+    assert schedule.losses == (held_out or [3.0, 2.0, 1.0])
+
+
+def test_where_time_is_shorter_than_the_epochs_the_schedule_goes_by_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A clock that only this test advances: 0.1 s an epoch, and 1 s for a thousand epochs."""
+    now = [100.0]
+    monkeypatch.setattr("grulearn.training.loop.perf_counter", lambda: now[0])
+    monkeypatch.setattr("grulearn.training.epochs.perf_counter", lambda: now[0])
+    seen: list[float] = []
+
+    class Listener:
+        def factor(self, progress: float) -> float:
+            seen.append(progress)
+            return 1.0
+
+        def after_epoch(self, loss: float) -> None:
+            now[0] += 0.1
+
+    outcome = run(Tape([1.0] * 1000), schedule=Listener(), deadline=101.0)
+    assert outcome.stop_reason == "max_seconds"
+    # The first epoch's middle is 1 / 2000; from then on the time counts.
+    np.testing.assert_allclose(seen[:5], [0.0005, 0.1, 0.2, 0.3, 0.4], atol=1e-9)

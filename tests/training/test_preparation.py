@@ -10,6 +10,7 @@ from grulearn.formats import parameter_shapes
 from grulearn.spec import CellSpec, HeadSpec, InputSpec, NetworkSpec
 from grulearn.training import draw_weights, hold_out
 from grulearn.training.batches import auto_batch_size, batch_shares
+from grulearn.training.initialisation import CHRONO_STEPS
 
 SPEC = NetworkSpec(InputSpec(7), CellSpec(16, num_layers=2, bidirectional=True), head=HeadSpec(3))
 SHAPES = parameter_shapes(SPEC)
@@ -139,3 +140,57 @@ def test_shares_of_the_batches(n: int, size: int) -> None:
     assert len(shares) == -(-n // size)
     assert shares.sum() == pytest.approx(1.0)
     assert shares[-1] == pytest.approx((n % size or min(n, size)) / n)
+
+
+@pytest.mark.parametrize("n_steps", [3, 10, 1000])
+def test_chrono_biases(n_steps: int) -> None:
+    """z = sigmoid(bias) is the share of the old state: it is remembered for 1 / (1 - z) = 1 + u steps."""
+    spec = NetworkSpec(InputSpec(2), CellSpec(300, num_layers=2, bidirectional=True), head=HeadSpec(1))
+    weights = draw_weights(parameter_shapes(spec), "chrono", np.random.default_rng(0), n_steps)
+    for name in ("bias_ih_l0", "bias_ih_l1", "bias_ih_l0_reverse"):
+        r, z, n = weights[name].reshape(3, 300)
+        assert not r.any()
+        assert not n.any()
+        constants = 1.0 + np.exp(z)
+        assert constants.min() >= 2.0
+        assert constants.max() <= n_steps
+        # Uniform on (2, n_steps): the mean of 300 is within 5 standard errors, 0.29 of the width / sqrt(300).
+        assert abs(constants.mean() - (2 + n_steps) / 2) <= 5 * 0.29 * (n_steps - 2) / np.sqrt(300) + 1e-9
+        assert not weights[name.replace("ih", "hh")].any()
+
+
+def test_chrono_is_orthogonal_but_for_the_biases() -> None:
+    drawn = draw_weights(SHAPES, "chrono", np.random.default_rng(0), 50)
+    plain = draw_weights(SHAPES, "orthogonal", np.random.default_rng(0), 50)
+    for name in SHAPES:
+        assert np.array_equal(drawn[name], plain[name]) != name.startswith("bias_ih")
+
+
+@pytest.mark.parametrize("n_steps", [0, 1, 2])
+def test_chrono_of_very_short_sequences_has_no_bias(n_steps: int) -> None:
+    weights = draw_weights(SHAPES, "chrono", np.random.default_rng(0), n_steps)
+    assert not weights["bias_ih_l0"].any()
+
+
+def test_chrono_keeps_the_state_of_a_network_that_sees_nothing() -> None:
+    """After n_steps - 1 zero steps a state of ones is, on average over the units, far from forgotten."""
+    shapes = parameter_shapes(NetworkSpec(InputSpec(1), CellSpec(64), head=HeadSpec(1)))
+    kept = {}
+    for method in ("orthogonal", "chrono"):
+        weights = draw_weights(shapes, method, np.random.default_rng(0), 100)
+        z = 1.0 / (1.0 + np.exp(-weights["bias_ih_l0"][64:128]))
+        kept[method] = float((z**99).mean())
+    assert kept["orthogonal"] < 1e-20  # 0.5 ** 99
+    # The mean of (u / (1 + u)) ** 99 over u from 1 to 99: about 0.16.
+    assert kept["chrono"] > 0.1
+
+
+def test_auto_takes_chrono_for_long_sequences_with_biases() -> None:
+    def is_chrono(shapes: dict, n_steps: int) -> bool:
+        weights = draw_weights(shapes, "auto", np.random.default_rng(0), n_steps)
+        return any(values.any() for name, values in weights.items() if name.startswith("bias_ih"))
+
+    assert is_chrono(SHAPES, CHRONO_STEPS)
+    assert not is_chrono(SHAPES, CHRONO_STEPS - 1)
+    unbiased = parameter_shapes(NetworkSpec(InputSpec(7), CellSpec(16, bias=False), head=HeadSpec(1)))
+    assert not is_chrono(unbiased, CHRONO_STEPS)

@@ -14,21 +14,23 @@ if TYPE_CHECKING:
 
     from grulearn.sequences import Sequences
 
-# Chosen among 22 settings by the log loss in 5-fold cross-validations of the training part; the test part
-# served for the table. The rate is the default: 2e-3 was better by 0.006, less than the folds differ by.
+# The lowest log loss in cross-validations of the training part (5 folds, twice) among some 75 settings of
+# size, directions, pooling, decay, epochs and rate. Test accuracies were printed beside it, and did not
+# decide.
 SETTINGS: dict[str, Any] = {
     "hidden_size": 64,
     "num_layers": 2,
     "bidirectional": True,
+    "learning_rate_init": 2e-3,
     "weight_decay": 0.1,
     "max_iter": 60,
     "early_stopping": False,
     "random_state": 0,
 }
-# One layer, one direction: what the tanh network has as well.
-PLAIN_SETTINGS = SETTINGS | {"num_layers": 1, "bidirectional": False}
-
-
+# One layer, one direction: what the tanh network has as well. Rate, decay and epochs are those of the lowest
+# log loss (5 folds) among six settings of the tanh network, so that they favour it if either. Seeds 0 to 5
+# get 7 to 11 wrong with gates, 8 to 21 without.
+PLAIN_SETTINGS = SETTINGS | {"num_layers": 1, "bidirectional": False, "learning_rate_init": 3e-3}
 # So sure of the right speaker must the network be in the end of the utterance that is shown.
 _SURE = 0.9
 
@@ -106,7 +108,7 @@ def _others(X: Sequences, y: NDArray[np.int64], X_test: Sequences) -> list[Resul
     with threadpool_limits(limits=1):
         start = perf_counter()
         scaling = Scaling.fit(X)
-        options = {"hidden_size", "weight_decay", "max_iter", "random_state"}
+        options = {"hidden_size", "learning_rate_init", "weight_decay", "max_iter", "random_state"}
         tanh = ElmanClassifier(**{name: PLAIN_SETTINGS[name] for name in options})
         tanh.fit(scaling.transform(X, "float64"), y - 1)
         seconds = perf_counter() - start

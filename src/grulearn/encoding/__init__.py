@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grulearn.encoding._checks import check_values
+from grulearn.encoding._segments import Segments
 from grulearn.encoding.categories import CategoryCodes
 from grulearn.encoding.encoded import EncodedSequences
 from grulearn.encoding.filling import ForwardFill
@@ -18,6 +19,7 @@ __all__ = [
     "GapScale",
     "InputEncoding",
     "Scaling",
+    "Segments",
     "StepTables",
     "TargetScaling",
     "check_values",

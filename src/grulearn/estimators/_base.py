@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Integral
 from time import perf_counter
 from typing import Any, Self, cast
 
@@ -16,8 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from grulearn.encoding import InputEncoding, TargetScaling, check_values
 from grulearn.engines import Engine, FloatArray
+from grulearn.estimators._continuing import Curves, held_out_key, join_lengths, random_streams, resume_engine
 from grulearn.estimators._fitting import (
-    Curves,
     OnEpoch,
     OnStart,
     OptimizerState,
@@ -71,6 +71,7 @@ class BaseGRU(GRUParameters):
     _target_scaling: TargetScaling
     _optimizer: OptimizerState | None
     _scores: ResidualScores | LabelScores | None
+    _held_out: str | None
     _seed: int
     _fingerprint: str
 
@@ -160,21 +161,21 @@ class BaseGRU(GRUParameters):
     def _fit_all(self, X: Any, y: Any, request: Request) -> Outcome:
         """Take all steps of a fit; an interrupted training ends like any other."""
         begin = perf_counter()
-        self._check_combinations()
-        inputs = read_inputs(self, X, reset=not request.continuing)
+        self._check_combinations(whole_fit=request.whole_fit)
+        inputs = read_inputs(self, X, reset=not request.continuing, training=True)
         targets = self._read_targets(y, inputs, what="y", request=request)
         # Of all the data, so that the message counts sequences as the user does.
         check_values(inputs.data, self.missing)
         weights = read_weights(request.sample_weight, inputs.data)
         warn_if_doubtful(X, inputs.shape)
         self._note_data(inputs.data, targets, request)
-        # One stream for each purpose, so that other initial weights leave the split and the order alone.
-        rngs = map(np.random.default_rng, np.random.SeedSequence(self._seed).spawn(3))
+        rngs = random_streams(self._seed, self.n_iter_ if request.continuing else 0)
         split_rng, init_rng, order_rng = rngs
         data, targets, weights, request = leave_out(inputs.data, targets, weights, request)
         parts = self._hold_out(data, targets, request, split_rng)
         if not request.continuing:
-            self._fit_encoding(data, targets, weights, parts)
+            self._fit_encoding(data, targets, weights, parts, request)
+        self._held_out = held_out_key(self._fingerprint, parts, request, getattr(self, "_held_out", None))
         engine = self._start_engine(request, init_rng)
         training, validation = self._encode_parts(data, targets, weights, parts, request, split_rng)
         weighed = self._weigh(training, validation)
@@ -182,7 +183,8 @@ class BaseGRU(GRUParameters):
         conclude(self, outcome)
         self._keep(engine, outcome, optimizer, request)
         self._scores = None
-        if validation is not None and held_out is not None:
+        # Of a part that an earlier training saw, the residuals are too small.
+        if validation is not None and held_out is not None and self._held_out is not None:
             self._scores = self._score_held_out(engine, held_out, validation.targets, validation.weights)
         return outcome
 
@@ -196,8 +198,10 @@ class BaseGRU(GRUParameters):
         """Return the head that the targets ask for."""
         raise NotImplementedError
 
-    def _fit_target_scaling(self, targets: Targets, weights: NDArray[np.float64] | None) -> TargetScaling:
-        """Return the scaling of the targets, fitted on the training part's."""
+    def _fit_target_scaling(
+        self, targets: Targets, weights: NDArray[np.float64] | None, complete: bool
+    ) -> TargetScaling:
+        """Return the scaling of the targets, fitted on the training part's; `complete` if no more come."""
         raise NotImplementedError
 
     def _scale_targets(self, targets: Targets) -> Targets:
@@ -229,10 +233,15 @@ class BaseGRU(GRUParameters):
     # The steps of a fit.
 
     def _note_data(self, data: Sequences, targets: Targets, request: Request) -> None:
-        self.sequence_lengths_ = data.n_steps_summary()
+        lengths = data.n_steps_summary()
+        self.sequence_lengths_ = (
+            join_lengths(self.sequence_lengths_, lengths) if request.continuing else lengths
+        )
         self.reading_ = describe(data)
         self._fingerprint = fingerprint(data, targets.stacked())
-        self._seed = draw_seed(self.random_state)
+        # A training that goes on goes on with its seed: another would hold out what was trained on.
+        if not request.continuing or isinstance(self.random_state, Integral):
+            self._seed = draw_seed(self.random_state)
         if self.verbose:
             print(self.reading_)
         if request.on_start is not None:
@@ -265,7 +274,12 @@ class BaseGRU(GRUParameters):
         return parts
 
     def _fit_encoding(
-        self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None, parts: Split | None
+        self,
+        data: Sequences,
+        targets: Targets,
+        weights: NDArray[np.float64] | None,
+        parts: Split | None,
+        request: Request,
     ) -> None:
         """Fit the encoding of inputs and targets on the training part."""
         view, known = data, targets
@@ -280,7 +294,8 @@ class BaseGRU(GRUParameters):
         )
         for remark in self._encoding.remarks(data.schema.features, data.schema.categorical):
             warn(remark)
-        self._target_scaling = self._fit_target_scaling(known, weights)
+        complete = request.whole_fit and not self.warm_start
+        self._target_scaling = self._fit_target_scaling(known, weights, complete)
 
     def _start_engine(self, request: Request, rng: np.random.Generator) -> Engine:
         """Return the network to train: a new one, or a copy of the fitted one."""
@@ -289,16 +304,9 @@ class BaseGRU(GRUParameters):
             self._encoding.input_spec, cell, PoolSpec(self.pooling), head=self._head(), dtype=self.dtype
         )
         if not request.continuing:
-            return build_engine(spec, self.init, request.initial_weights, rng)
-        if spec != self._engine.spec:
-            raise ValueError(
-                "the fitted network is another one than the parameters ask for now, so that the training "
-                f"cannot go on: it is {self._engine.spec}, and now {spec} is wanted. Set the parameters "
-                "back, or fit anew with warm_start=False"
-            )
-        if request.initial_weights is not None:
-            raise ValueError("initial_weights: a training that goes on begins with the weights it has")
-        return copy.deepcopy(self._engine)
+            n_steps = int(self.sequence_lengths_[1])
+            return build_engine(spec, self.init, request.initial_weights, rng, n_steps)
+        return resume_engine(self, spec, request.initial_weights)
 
     def _encode_parts(
         self,
@@ -327,15 +335,16 @@ class BaseGRU(GRUParameters):
     def _encode(self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None) -> Samples:
         return Samples(self._encoding.transform(data, self.dtype), self._scale_targets(targets), weights)
 
-    def _keep(self, engine: Engine, outcome: Outcome, optimizer: OptimizerState, request: Request) -> None:
+    def _keep(
+        self, engine: Engine, outcome: Outcome, optimizer: OptimizerState | None, request: Request
+    ) -> None:
         before = Curves(self.loss_curve_, self.validation_scores_) if request.continuing else Curves([], None)
         curves = before.then(outcome.loss_curve, outcome.validation_scores)
         self._engine = engine
         self._optimizer = optimizer
         self.instruction_set_ = engine.instruction_set
         self.loss_curve_, self.validation_scores_ = curves
-        self.best_loss_ = outcome.best_loss
-        self.best_iter_ = len(before.training) + outcome.best_iter
+        self.best_loss_, self.best_iter_ = before.best(outcome, self.best_iter_ if request.continuing else 0)
         self.n_iter_ = len(curves.training)
         self.stop_reason_ = outcome.stop_reason
 

@@ -66,20 +66,33 @@ missing : {"error", "mean", "forward", "simple", "decay"}, default="error"
     since then, as fast as training finds best; not with ``bidirectional=True``. Time is that of the
     sequences' `times` (see :meth:`grulearn.Sequences.from_frame`), or one step each.
 categorical_features : list of str or int, default=None
-    Numeric features that are categories, by name or position. Columns of strings and categories of
+    Numeric features that are categories, by name or position: that of a dataframe's column, or among the
+    numeric features of an array or a Sequences (`feature_names_in_` lists a Sequences' numeric features
+    first). Columns of strings and categories of
     a dataframe are so without being named. Each has a table of learned vectors, one for each value
     and one for all values that training did not see.
 tokens : {"char", "word", "item"}, default=None
     Read `X` as texts, each a sequence of characters or of words and punctuation, or ("item") as
     lists of items, which are strings or integers; see :meth:`grulearn.Sequences.from_tokens`.
-init : {"auto", "orthogonal", "pytorch"}, default="auto"
-    How initial weights are drawn. "orthogonal", which "auto" stands for: orthogonal recurrent
-    matrices [2]_, Glorot's uniform distribution [3]_ for the others, zero biases. "pytorch": all
-    uniform within ``1 / sqrt(H)``, as torch.nn.GRU and torch.nn.Linear draw them.
+init : {"auto", "orthogonal", "chrono", "pytorch"}, default="auto"
+    How initial weights are drawn. "orthogonal": orthogonal recurrent matrices [2]_, Glorot's uniform
+    distribution [3]_ for the others, zero biases. "chrono": the same, with biases of the update gate that
+    make the units remember for 1 step to the median length of the sequences [7]_; needs ``bias=True``.
+    "auto": "chrono" from a median length of 50 steps on, below it (and without biases) "orthogonal".
+    "pytorch": all uniform within ``1 / sqrt(H)``, as torch.nn.GRU and torch.nn.Linear draw them.
 """,
     "training": """
+learning_rate : {"constant", "cosine", "one_cycle", "plateau"}, default="constant"
+    How Adam's step size changes from epoch to epoch; `learning_rate_init` is the greatest. "cosine": a
+    warm-up of a twentieth of `max_iter`, then down to zero along a cosine [5]_. "one_cycle": up and down
+    in lines, and lower still at the end [6]_. Both take as long as `max_iter` epochs or `max_seconds`,
+    whichever are over first; early stopping may end them before that, and ``n_iter_no_change=np.inf``
+    lets them run to their end. "plateau": to a third whenever the validation loss (without early stopping
+    the training loss) has not fallen by more than `tol` for a quarter of `n_iter_no_change`.
+    Each `fit` runs the schedule from its beginning, with `warm_start` too; `partial_fit`, which
+    does not know how many epochs there will be, takes "constant" only.
 learning_rate_init : float, default=3e-3
-    Adam's step size.
+    Adam's step size; the greatest one of a schedule.
 weight_decay : float, default=0.0
     Each update shrinks the weights, but not the biases, by this much times the learning rate.
 batch_size : int or "auto", default="auto"
@@ -191,6 +204,10 @@ otherwise samples drawn at random. "random", "group" and "last" say which it mus
    neural networks", AISTATS.
 .. [4] Z. Che, S. Purushotham, K. Cho, D. Sontag, Y. Liu (2018), "Recurrent neural networks for
    multivariate time series with missing values", Scientific Reports 8:6085.
+.. [5] I. Loshchilov, F. Hutter (2017), "SGDR: stochastic gradient descent with warm restarts", ICLR.
+.. [6] L. N. Smith, N. Topin (2019), "Super-convergence: very fast training of neural networks using
+   large learning rates", SPIE Defense + Commercial Sensing. arXiv:1708.07120.
+.. [7] C. Tallec, Y. Ollivier (2018), "Can recurrent neural networks warp time?", ICLR.
 """,
     "X": """
 X : Sequences, array-like of shape (N, F) or (N, T, F), dataframe, list of arrays, or list of texts

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from grulearn.engines import Engine, FloatArray, OptimizerOptions, get_engine
+from grulearn.engines import Engine, FloatArray, OptimizerOptions, Trainer, get_engine
 from grulearn.estimators._console import console_report
 from grulearn.estimators._samples import Samples
 from grulearn.estimators._targets import Targets
@@ -26,13 +26,13 @@ from grulearn.spec import NetworkSpec
 from grulearn.threads import resolve_n_jobs
 from grulearn.training import EpochReport, LoopOptions, Outcome, Split, draw_weights, loss_floor, train
 from grulearn.training.batches import auto_batch_size
+from grulearn.training.schedules import make_schedule
 from grulearn.training.validation import label_each
 
 if TYPE_CHECKING:
     from grulearn.estimators._base import BaseGRU
 
 __all__ = [
-    "Curves",
     "OnEpoch",
     "OnStart",
     "OptimizerState",
@@ -80,28 +80,6 @@ class Request:
     on_epoch: OnEpoch | None = None
     continuing: bool = False
     whole_fit: bool = True
-
-
-class Curves(NamedTuple):
-    """The losses of all epochs.
-
-    Parameters
-    ----------
-    training : list of float
-    validation : list of float or None
-        NaN for epochs without; None if there was none in any.
-    """
-
-    training: list[float]
-    validation: list[float] | None
-
-    def then(self, training: list[float], validation: list[float] | None) -> Self:
-        """Return these losses and those that followed."""
-        held_out = None
-        if self.validation is not None or validation is not None:
-            blank = [math.nan] * len(self.training)
-            held_out = (self.validation or blank) + (validation or [math.nan] * len(training))
-        return type(self)(self.training + training, held_out)
 
 
 def read_weights(sample_weight: Any, data: Sequences) -> NDArray[np.float64] | None:
@@ -181,8 +159,9 @@ def build_engine(
     init: str,
     initial_weights: Mapping[str, ArrayLike] | None,
     rng: np.random.Generator,
+    n_steps: int,
 ) -> Engine:
-    """Build a network with drawn or given weights.
+    """Build a network with drawn or given weights; `n_steps` is the sequences' median length.
 
     Raises
     ------
@@ -191,7 +170,7 @@ def build_engine(
     """
     shapes = parameter_shapes(spec)
     if initial_weights is None:
-        start = flatten(draw_weights(shapes, init, rng), shapes, spec.dtype)
+        start = flatten(draw_weights(shapes, init, rng, n_steps), shapes, spec.dtype)
     else:
         start = flatten(initial_weights, shapes, spec.dtype)
         if not np.isfinite(start).all():
@@ -211,7 +190,7 @@ def run_training(
     rng: np.random.Generator,
     request: Request,
     begin: float,
-) -> tuple[Outcome, OptimizerState, FloatArray | None]:
+) -> tuple[Outcome, OptimizerState | None, FloatArray | None]:
     """Train the engine; return what came of it, the optimiser's state, and outputs for the validation part.
 
     `begin` is when the fit began, by perf_counter(): `max_seconds` counts from there.
@@ -229,6 +208,9 @@ def run_training(
         n_iter_no_change=estimator.n_iter_no_change if request.whole_fit else math.inf,
         tol=estimator.tol,
         deadline=_deadline(estimator.max_seconds, begin),
+        schedule=make_schedule(
+            estimator.learning_rate, n_iter_no_change=estimator.n_iter_no_change, tol=estimator.tol
+        ),
     )
     head = engine.spec.head
     held_out = None if validation is None else validation.held_out_loss(engine, n_jobs)
@@ -242,10 +224,11 @@ def run_training(
         floor=loss_floor(head),
         weighted=training.weighted,
         validation_loss=held_out,
+        keep_initial=request.continuing and estimator._held_out is not None,
         on_epoch=console_report(estimator.verbose, request.on_epoch),
     )
     predictions = None if held_out is None else held_out.predictions
-    return outcome, trainer.optimizer_state(), predictions
+    return outcome, _kept_state(trainer, outcome), predictions
 
 
 def conclude(estimator: BaseGRU, outcome: Outcome) -> None:
@@ -279,6 +262,13 @@ def _optimizer_options(estimator: BaseGRU, n: int, n_jobs: int) -> OptimizerOpti
         checkpoint_steps,
         None if estimator.bptt is None else min(int(estimator.bptt), estimator.sequence_lengths_[2]),
     )
+
+
+def _kept_state(trainer: Trainer, outcome: Outcome) -> OptimizerState | None:
+    """Return Adam's state to go on from; None if it led, or would lead, to a divergence."""
+    first, second, n_steps = trainer.optimizer_state()
+    finite = bool(np.isfinite(first).all() and np.isfinite(second).all())
+    return (first, second, n_steps) if finite and outcome.stop_reason != "diverged" else None
 
 
 def _deadline(max_seconds: float | None, begin: float) -> float:

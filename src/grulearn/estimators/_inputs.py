@@ -41,7 +41,7 @@ def feature_names(estimator: Any) -> list[str] | None:
     return None if names is None else [str(name) for name in names]
 
 
-def read_inputs(estimator: Any, X: Any, *, reset: bool) -> Inputs:
+def read_inputs(estimator: Any, X: Any, *, reset: bool, training: bool = False) -> Inputs:
     """Check `X` and turn it into sequences.
 
     Parameters
@@ -52,6 +52,8 @@ def read_inputs(estimator: Any, X: Any, *, reset: bool) -> Inputs:
 list of texts
     reset : bool
         True in fit.
+    training : bool, default=False
+        Whether the fitted network is to be trained on `X`.
 
     Raises
     ------
@@ -69,7 +71,7 @@ list of texts
         remedy=None if isinstance(X, Sequences) else "Leave it out, and its target if there is one"
     )
     if not reset:
-        _check_steps(estimator, inputs)
+        _check_steps(estimator, inputs, training)
     return inputs
 
 
@@ -121,6 +123,11 @@ def _column_kinds(X: Any) -> dict[Any, str]:
 
 def _refuse_others(X: Any) -> None:
     """Raise the error that `Sequences` has for what scikit-learn converts in silence, or cannot explain."""
+    if isinstance(X, tuple) and X and isinstance(X[0], Sequences):
+        raise TypeError(
+            "X is a tuple that begins with a Sequences: Sequences.from_frame gives X and y, as in "
+            "X, y = Sequences.from_frame(...)"
+        )
     kind = getattr(getattr(X, "dtype", None), "kind", "O")
     if X is None or kind in "mM" or isinstance(X, str | bytes | dict | set) or hasattr(X, "__next__"):
         Sequences.from_array(X)
@@ -202,7 +209,22 @@ def _recast(
         estimator._step_columns = StepColumns(
             tuple(kept), (*behind, *moved), _all_names(data), estimator.tokens
         )
+    else:
+        _check_kinds(estimator._step_columns.names, data)
     return recast
+
+
+def _check_kinds(fitted: tuple[str, ...] | None, data: Sequences) -> None:
+    """Raise an error that names a column of numbers that held texts in training, or the reverse."""
+    now = _all_names(data)
+    if fitted is None or now is None or fitted == now or set(fitted) != set(now):
+        return  # other names are scikit-learn's business
+    numeric = set(fitted[: data.n_features])
+    for name in now[: data.n_features]:
+        if name not in numeric:
+            raise ValueError(f"X: column {name!r} holds numbers, but in training it held texts or categories")
+    wrong = next(name for name in now[data.n_features :] if name in numeric)
+    raise ValueError(f"X: column {wrong!r} holds texts or categories, but in training it held numbers")
 
 
 def _called_categorical(estimator: Any, data: Sequences, places: NDArray[np.int64] | None) -> list[int | str]:
@@ -276,7 +298,7 @@ def _check_features(estimator: Any, values: NDArray[Any], *, reset: bool) -> Non
         raise ValueError(message)
 
 
-def _check_steps(estimator: Any, inputs: Inputs) -> None:
+def _check_steps(estimator: Any, inputs: Inputs, training: bool) -> None:
     """Refuse steps that the fitted network cannot make sense of."""
     name, (_, _, longest) = type(estimator).__name__, estimator.sequence_lengths_
     if len(inputs.shape) == 2 and longest > 1:
@@ -286,7 +308,7 @@ def _check_steps(estimator: Any, inputs: Inputs) -> None:
             "sequences of one step X[:, np.newaxis]."
         )
     n_steps = inputs.data.n_steps_summary()[2]
-    if n_steps > 1 and longest == 1:
+    if n_steps > 1 and longest == 1 and not training:
         raise ValueError(
             f"X has sequences of {n_steps} steps, but {name} was fitted on sequences of one step, "
             "which train no recurrent weights. Fit it on a 3-D array (sample, step, feature)."

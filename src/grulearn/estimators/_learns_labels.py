@@ -90,13 +90,17 @@ class LearnsLabels(BaseGRU):
     def _note_classes(self, labels: Labels, request: Request) -> None:
         self._multilabel = labels.multilabel
         self.classes_ = find_classes(labels) if request.classes is None else np.unique(request.classes)
+        if len(self.classes_) < 2 and not labels.multilabel:
+            raise ValueError(f"classes={self.classes_.tolist()}: a classifier needs at least two classes")
         self.n_outputs_ = 1 if self._is_binary() else len(self.classes_)
 
     def _head(self) -> HeadSpec:
         binary = self._multilabel or self._is_binary()
         return HeadSpec(self.n_outputs_, "binary_cross_entropy" if binary else "cross_entropy", self.target)
 
-    def _fit_target_scaling(self, targets: Targets, weights: NDArray[np.float64] | None) -> TargetScaling:
+    def _fit_target_scaling(
+        self, targets: Targets, weights: NDArray[np.float64] | None, complete: bool
+    ) -> TargetScaling:
         return TargetScaling.identity(self.n_outputs_)
 
     def _scale_targets(self, targets: Targets) -> Targets:

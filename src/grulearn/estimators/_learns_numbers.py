@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,9 @@ class LearnsNumbers(BaseGRU):
             )
         return "pinball", tuple(float(level) for level in self.quantiles)
 
-    def _fit_target_scaling(self, targets: Targets, weights: NDArray[np.float64] | None) -> TargetScaling:
+    def _fit_target_scaling(
+        self, targets: Targets, weights: NDArray[np.float64] | None, complete: bool
+    ) -> TargetScaling:
         # NumPy's True is not Python's; "inputs" is the only text.
         standardize = not isinstance(self.standardize, str) and bool(self.standardize)
         scaling = TargetScaling.fit(
@@ -131,6 +134,12 @@ class LearnsNumbers(BaseGRU):
         if len(constant):
             column = "y" if self._one_dimensional else f"y, output {constant[0]},"
             value = scaling.mean[constant[0]]
+            if not complete:
+                warn(
+                    f"The target {column} is constant in the first samples, {value:g}, so that it cannot be "
+                    "scaled. Begin with samples in which it is not."
+                )
+                return replace(scaling, scale=np.where(scaling.constant, 1.0, scaling.scale))
             warn(
                 f"The target {column} is constant in the training part: it is predicted as {value:g} always."
             )

@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from grulearn.spec import DTYPES, POOL_KINDS, TARGETS
+from grulearn.training.initialisation import METHODS
+from grulearn.training.schedules import SCHEDULES
 
 __all__ = ["GRUParameters"]
 
@@ -32,7 +34,8 @@ class GRUParameters(BaseEstimator):
         "missing": [StrOptions({"error", "mean", "forward", "simple", "decay"})],
         "categorical_features": ["array-like", None],
         "tokens": [StrOptions({"char", "word", "item"}), None],
-        "init": [StrOptions({"auto", "orthogonal", "pytorch"})],
+        "init": [StrOptions(set(METHODS))],
+        "learning_rate": [StrOptions(set(SCHEDULES))],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -68,6 +71,7 @@ class GRUParameters(BaseEstimator):
         categorical_features: Any = None,
         tokens: str | None = None,
         init: str = "auto",
+        learning_rate: str = "constant",
         learning_rate_init: float = 3e-3,
         weight_decay: float = 0.0,
         batch_size: int | str = "auto",
@@ -99,6 +103,7 @@ class GRUParameters(BaseEstimator):
         self.categorical_features = categorical_features
         self.tokens = tokens
         self.init = init
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.weight_decay = weight_decay
         self.batch_size = batch_size
@@ -118,8 +123,16 @@ class GRUParameters(BaseEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _check_combinations(self) -> None:
-        """Raise an error if two parameters, each of them fine, do not go together."""
+    def _check_combinations(self, *, whole_fit: bool) -> None:
+        """Raise an error if two parameters, each of them fine, do not go together.
+
+        `whole_fit` is False for a `partial_fit`.
+        """
+        if self.learning_rate != "constant" and not whole_fit:
+            raise ValueError(
+                f"partial_fit with learning_rate={self.learning_rate!r}: a schedule has an end, and "
+                'partial_fit trains one epoch of nobody knows how many; set learning_rate="constant"'
+            )
         if self.target == "sequence" and self.pooling != "last":
             raise ValueError(
                 f'pooling={self.pooling!r} makes one vector of all steps, and target="sequence" predicts for '
@@ -130,6 +143,8 @@ class GRUParameters(BaseEstimator):
                 'missing="decay" needs bidirectional=False: a gap is the time since an earlier step, which a '
                 'direction that reads from the end has not seen; missing="simple" goes with both'
             )
+        if self.init == "chrono" and not self.bias:
+            raise ValueError('init="chrono" draws biases, and bias=False leaves them out; set one of the two')
         if self.bptt is None:
             return
         if self.bidirectional:

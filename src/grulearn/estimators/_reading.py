@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grulearn.encoding import Segments
 from grulearn.estimators._warnings import warn
 from grulearn.sequences import Sequences, are_vectors, is_frame, listed
 from grulearn.training import Split
@@ -42,20 +45,44 @@ def fingerprint(sequences: Sequences, targets: NDArray[Any]) -> str:
     """Return "sha256:..." over lengths, steps and targets, as they were seen.
 
     Two fits have the same fingerprint if they saw the same numbers in the same order and precision,
-    whatever they came in.
+    whatever they came in. Rows that several windows share are looked at once.
     """
     kind = f"{sequences.n_features} {sequences.dtype} {targets.shape}"
     if sequences.n_categorical:
         kind += f" {[values.tolist() for values in sequences.categories]}"
     digest = hashlib.sha256(kind.encode())
     digest.update(sequences.lengths.tobytes())
-    index = sequences.row_index()
-    for begin in range(0, len(index), _HASHED_ROWS):
-        block = index[begin : begin + _HASHED_ROWS]
-        digest.update(sequences.rows[block].tobytes())
-        digest.update(sequences.codes[block].tobytes())
+    for data in _distinct_rows(sequences, digest):
+        index = data.row_index()
+        digest.update(data.rows[index].tobytes())
+        digest.update(data.codes[index].tobytes())
     digest.update(np.ascontiguousarray(targets).tobytes())
     return f"sha256:{digest.hexdigest()}"
+
+
+def _distinct_rows(sequences: Sequences, digest: Any) -> Iterator[Sequences]:
+    """Return sequences, some at a time, that read each row once; of windows hash where they are too."""
+    read = Segments.shared(sequences)
+    if read.n_rows == sequences.lengths.sum():
+        ends = np.cumsum(sequences.lengths)
+        cuts = np.searchsorted(ends, np.arange(0, read.n_rows, _HASHED_ROWS), side="right")
+        for begin, end in pairwise([*np.unique(cuts).tolist(), len(sequences)]):
+            yield sequences[begin:end]
+        return
+    digest.update(read.starts.tobytes())
+    for block in read.blocks(_HASHED_ROWS):
+        rows = (
+            np.arange(block.source.start, block.source.stop)
+            if isinstance(block.source, slice)
+            else block.source
+        )
+        yield Sequences(
+            sequences.rows[rows],
+            [0],
+            [len(rows)],
+            codes=sequences.codes[rows],
+            categories=sequences.categories,
+        )
 
 
 def warn_if_doubtful(X: Any, shape: tuple[int | None, ...]) -> None:

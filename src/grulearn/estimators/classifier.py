@@ -12,9 +12,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from grulearn.estimators._docs import share_docs
-from grulearn.estimators._fitting import Request
+from grulearn.estimators._fitting import Request, read_weights
 from grulearn.estimators._frames import prediction_frame
-from grulearn.estimators._inputs import read_inputs
 from grulearn.estimators._labels import read_step_labels
 from grulearn.estimators._learns_labels import LearnsLabels
 from grulearn.estimators._parameters import GRUParameters
@@ -126,6 +125,7 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
         categorical_features: Any = None,
         tokens: str | None = None,
         init: str = "auto",
+        learning_rate: str = "constant",
         learning_rate_init: float = 3e-3,
         weight_decay: float = 0.0,
         batch_size: int | str = "auto",
@@ -158,6 +158,7 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
             categorical_features=categorical_features,
             tokens=tokens,
             init=init,
+            learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
             weight_decay=weight_decay,
             batch_size=batch_size,
@@ -349,7 +350,7 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
 
         A label is possible if its probability is not smaller than those that held-out data had for their
         labels: the validation part, or the data given to `calibrate`. This is split-conformal prediction with
-        the smallest sets [5]_. If a new sequence and the n held-out ones are exchangeable, as independent
+        the smallest sets [8]_. If a new sequence and the n held-out ones are exchangeable, as independent
         sequences of one source are, its label is in its set with a probability of at least `coverage`,
         whatever the network and the distribution. It is the probability over all sequences together, not for
         each class; :mod:`grulearn.estimators.conformal` says more.
@@ -375,7 +376,7 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
 
         References
         ----------
-        .. [5] M. Sadinle, J. Lei, L. Wasserman (2019), "Least ambiguous set-valued classifiers with bounded
+        .. [8] M. Sadinle, J. Lei, L. Wasserman (2019), "Least ambiguous set-valued classifiers with bounded
            error levels", Journal of the American Statistical Association 114.
 
         Examples
@@ -428,7 +429,8 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
         ----------
         X, y, sample_weight
             As in `fit`. With ``target="sequence"`` it is taken over all steps that have a label. With several
-            labels at once a prediction counts as right if all of them are.
+            labels at once a prediction counts as right if all of them are. A label that training has not
+            seen counts as one that was predicted wrongly.
 
         Returns
         -------
@@ -438,12 +440,13 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
         check_is_fitted(self)
         if self._engine.spec.head.target == "value":
             return float(super().score(X, y, sample_weight))
-        inputs = read_inputs(self, X, reset=False)
+        inputs, outputs = self._network_outputs(X)
         labels = read_step_labels(self, y, inputs.data)
-        index = Targets(labels.values, labels.starts, labels.lengths).row_index()
+        places = Targets(labels.values, labels.starts, labels.lengths)
+        index = places.row_index()
         known = labels.known[index]
-        predicted = self._labels_of(self._network_outputs(inputs.data)[1])
-        weights = None if sample_weight is None else np.repeat(np.asarray(sample_weight), inputs.data.lengths)
+        predicted = self._labels_of(outputs)
+        weights = places.by_row(read_weights(sample_weight, inputs.data))
         return float(
             accuracy_score(
                 labels.values[index][known],

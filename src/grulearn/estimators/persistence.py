@@ -34,6 +34,7 @@ _ESTIMATORS = {
 }
 
 _HISTORY = ("loss_curve_", "validation_scores_", "best_loss_", "best_iter_", "n_iter_", "stop_reason_")
+_PAIRS = "pairs"
 _INPUT, _TARGET, _OPTIMIZER, _SCORES = "input_scaling.", "target_scaling.", "optimizer.", "scores."
 
 
@@ -69,6 +70,7 @@ def save_estimator(estimator: BaseGRU, path: str | os.PathLike[str]) -> None:
         "versions": _versions(),
         "instruction_set": estimator.instruction_set_,
         "data_fingerprint": estimator._fingerprint,
+        "held_out": estimator._held_out,
     }
     write_model(path, arrays, metadata)
 
@@ -116,7 +118,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         )
     kind = getattr(import_module(_ESTIMATORS[name]), name)
     try:
-        estimator = kind(**metadata["params"])
+        estimator = kind(**{name: _given(value) for name, value in metadata["params"].items()})
         _restore(estimator, arrays, metadata)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -152,19 +154,28 @@ def _restore(estimator: BaseGRU, arrays: Mapping[str, NDArray[Any]], metadata: M
     if metadata["feature_names"] is not None:
         estimator.feature_names_in_ = np.array(metadata["feature_names"], dtype=object)
     low, median, high = metadata["sequence_lengths"]
-    estimator.sequence_lengths_ = (low, median, high)
+    estimator.sequence_lengths_ = (int(low), float(median), int(high))
     estimator.reading_ = metadata["reading"]
     estimator._seed = metadata["seed"]
     for name in _HISTORY:
         setattr(estimator, name, metadata["history"][name.rstrip("_")])
     estimator.instruction_set_ = metadata["instruction_set"]
     estimator._fingerprint = metadata["data_fingerprint"]
+    estimator._held_out = metadata.get("held_out")
 
 
 def _check_targets(estimator: BaseGRU, spec: NetworkSpec) -> None:
     for name, values in estimator._target_scaling.to_arrays().items():
         if values.shape != (estimator.n_outputs_,):
             raise ValueError(f"{_TARGET}{name} has shape {values.shape}, expected ({estimator.n_outputs_},)")
+        if not np.isfinite(values).all():
+            raise ValueError(f"{_TARGET}{name} holds NaN or infinity")
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        return
+    binary = spec.head.loss == "binary_cross_entropy" and not estimator._multilabel
+    if len(classes) != (2 if binary else spec.head.n_outputs):
+        raise ValueError(f"there are {len(classes)} classes, which do not fit {spec.head.n_outputs} outputs")
 
 
 def _step_columns(metadata: Mapping[str, Any], encoding: InputEncoding) -> StepColumns:
@@ -174,7 +185,8 @@ def _step_columns(metadata: Mapping[str, Any], encoding: InputEncoding) -> StepC
     numeric, categorical = tuple(columns["numeric"]), tuple(columns["categorical"])
     if (len(numeric), len(categorical)) != (encoding.n_features, len(encoding.categories)):
         raise ValueError(f"columns {columns} do not fit the encoding")
-    if sorted(numeric + categorical) != list(range(metadata["n_features_in"])):
+    found = sorted(numeric + categorical)
+    if metadata["n_features_in"] != len(found) or found != list(range(len(found))):
         raise ValueError(f"columns {columns} are not those of {metadata['n_features_in']} features")
     names = columns["names"]
     return StepColumns(numeric, categorical, None if names is None else tuple(names), columns["tokens"])
@@ -207,7 +219,18 @@ def _plain(value: Any, estimator: BaseGRU) -> Any:
         return value.item()
     if isinstance(value, np.random.RandomState) or value is np.random:
         return estimator._seed
+    if isinstance(value, np.ndarray | tuple):
+        return np.asarray(value).tolist()
+    if isinstance(value, list):
+        return [_plain(item, estimator) for item in value]
+    if isinstance(value, Mapping):  # JSON's keys are texts, and labels need not be
+        return {_PAIRS: [[_plain(key, estimator), _plain(item, estimator)] for key, item in value.items()]}
     return value
+
+
+def _given(value: Any) -> Any:
+    """Take back what `_plain` returned."""
+    return dict(value[_PAIRS]) if isinstance(value, Mapping) and _PAIRS in value else value
 
 
 def _versions() -> dict[str, str]:

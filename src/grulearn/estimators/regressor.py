@@ -13,9 +13,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from grulearn.estimators._docs import share_docs
-from grulearn.estimators._fitting import Request
+from grulearn.estimators._fitting import Request, read_weights
 from grulearn.estimators._frames import prediction_frame
-from grulearn.estimators._inputs import read_inputs
 from grulearn.estimators._learns_numbers import LearnsNumbers
 from grulearn.estimators._parameters import GRUParameters
 from grulearn.estimators._streams import stream_parts
@@ -152,6 +151,7 @@ default="squared_error"
         categorical_features: Any = None,
         tokens: str | None = None,
         init: str = "auto",
+        learning_rate: str = "constant",
         learning_rate_init: float = 3e-3,
         weight_decay: float = 0.0,
         batch_size: int | str = "auto",
@@ -184,6 +184,7 @@ default="squared_error"
             categorical_features=categorical_features,
             tokens=tokens,
             init=init,
+            learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
             weight_decay=weight_decay,
             batch_size=batch_size,
@@ -339,7 +340,7 @@ default="squared_error"
         """Predict intervals that cover new targets with a given probability.
 
         They are as wide as the residuals of held-out data ask for: those of the validation part, or of the
-        data given to `calibrate`. This is split-conformal prediction [5]_. If a new sequence and the n
+        data given to `calibrate`. This is split-conformal prediction [8]_. If a new sequence and the n
         held-out ones are exchangeable, as independent sequences of one source are, its target is in its
         interval with a probability of at least `coverage`, whatever the network and the distribution, and of
         at most ``coverage + 1 / (n + 1)`` if no two residuals are equal. It is the probability over all
@@ -368,7 +369,7 @@ default="squared_error"
 
         References
         ----------
-        .. [5] V. Vovk, A. Gammerman, G. Shafer (2005), "Algorithmic learning in a random world", Springer.
+        .. [8] V. Vovk, A. Gammerman, G. Shafer (2005), "Algorithmic learning in a random world", Springer.
 
         Examples
         --------
@@ -420,7 +421,8 @@ default="squared_error"
         Parameters
         ----------
         X, y, sample_weight
-            As in `fit`. With ``target="sequence"`` it is taken over all steps that have a target.
+            As in `fit`. With ``target="sequence"`` it is taken over all steps that have a target, for each of
+            several targets by itself.
 
         Returns
         -------
@@ -430,17 +432,16 @@ default="squared_error"
         check_is_fitted(self)
         if self._engine.spec.head.target == "value":
             return float(super().score(X, y, sample_weight))
-        inputs = read_inputs(self, X, reset=False)
+        inputs, values = self._decoded(X)
         targets, _ = read_step_targets(self, y, inputs.data)
-        truth = targets.stacked()
-        predicted = self._decoded(inputs.data)[1][:, :, self._point()]
-        known = ~np.isnan(truth).any(axis=1)
-        weights = None if sample_weight is None else np.repeat(np.asarray(sample_weight), inputs.data.lengths)
-        return float(
-            r2_score(
-                truth[known], predicted[known], sample_weight=None if weights is None else weights[known]
-            )
-        )
+        weights = targets.by_row(read_weights(sample_weight, inputs.data))
+        scores = []
+        for truth, predicted in zip(targets.stacked().T, values[:, :, self._point()].T, strict=True):
+            known = ~np.isnan(truth)
+            of_known = None if weights is None else weights[known]
+            if known.any():
+                scores.append(r2_score(truth[known], predicted[known], sample_weight=of_known))
+        return float(np.mean(scores))
 
     @property
     def target_scale_(self) -> NDArray[np.float64]:

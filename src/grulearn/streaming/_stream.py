@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -66,6 +68,7 @@ class Stream:
         self._n_streams, self._n_jobs = n_streams, n_jobs
         self._reader = StepReader(n_streams, encoding, columns, engine.spec.dtype)
         self._clock = StepClock(encoding.gaps)
+        self._turn = Lock()
         self._native = self._open()
 
     def _open(self) -> EngineStream:
@@ -160,6 +163,10 @@ class Stream:
 
         `columns` is how many numbers the result has for each stream.
         """
+        with self._turn:  # what the first times count, and the step that brings them, belong together
+            return self._run_alone(step, x_t, streams, out, time, columns)
+
+    def _run_alone(self, step: Step, x_t: Any, streams: Any, out: Any, time: Any, columns: int) -> Any:
         before = self._clock.dtype
         inputs = self._reader.read(x_t, streams, time, self._clock, lambda: not self.n_steps.any())
         # Not "!=": to NumPy None is float64.
@@ -178,11 +185,14 @@ class Stream:
 
     # The core's objects cannot be pickled.
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_native": self._native.state()}
+        with self._turn:
+            carried = {"_native": self._native.state(), "_clock": copy.copy(self._clock)}
+        return {name: value for name, value in self.__dict__.items() if name != "_turn"} | carried
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         carried = state.pop("_native")
         self.__dict__.update(state)
+        self._turn = Lock()
         self._native = self._open()
         if self._clock.dtype is not None:
             self._set_clock(self._clock.dtype)

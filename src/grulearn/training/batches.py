@@ -39,11 +39,15 @@ def epoch_orders(n_sequences: int, batch_size: int, rng: np.random.Generator) ->
 
     It returns None, the order as it stands, when one batch takes all sequences: the sum over them is the
     same in any order, and drawing one costs as much as a small network's whole epoch.
+
+    Each order is drawn by a child of `rng` of its own, so that it depends on the number of the epoch and on
+    nothing that was drawn before: a training that goes on after epoch k, with a generator whose seed has had
+    k children, gets the orders of one that never stopped.
     """
     if batch_size >= n_sequences:
         return lambda: None
     order = np.arange(n_sequences, dtype=np.int64)
-    return lambda: rng.permutation(order)
+    return lambda: rng.spawn(1)[0].permutation(order)
 
 
 def batch_shares(n_sequences: int, batch_size: int) -> NDArray[np.float64]:

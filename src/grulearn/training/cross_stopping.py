@@ -66,7 +66,9 @@ class CrossStopping:
         self._best = [math.inf, math.inf]
         self._kept: NDArray[Any] | None = None
 
-    def after_epoch(self, predictions: NDArray[Any], losses: NDArray[Any]) -> None:
+    def after_epoch(
+        self, predictions: NDArray[Any], losses: NDArray[Any], weights: NDArray[Any] | None = None
+    ) -> None:
         """Take note of the predictions after an epoch.
 
         Parameters
@@ -75,13 +77,16 @@ class CrossStopping:
             For the rows that have a target.
         losses : ndarray, shape (M,)
             Of each row, times its weight.
+        weights : ndarray, shape (M,), default=None
+            A half of rows that all have weight 0 judges nothing. None: all count.
         """
         if not np.isfinite(losses).all():
             return
         if self._kept is None:
             self._kept = np.empty_like(predictions)
         for which, judging in enumerate(self._halves):
-            loss = float(np.sum(losses[judging], dtype=np.float64)) if len(judging) else math.inf
+            counts = len(judging) > 0 if weights is None else bool(weights[judging].any())
+            loss = float(np.sum(losses[judging], dtype=np.float64)) if counts else math.inf
             if loss < self._best[which]:
                 self._best[which] = loss
                 judged = self._halves[1 - which]

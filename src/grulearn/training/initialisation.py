@@ -13,18 +13,22 @@ from grulearn.formats.weights import INPUT_PREFIXES
 
 __all__ = ["METHODS", "draw_weights"]
 
-METHODS = ("auto", "orthogonal", "pytorch")
+METHODS = ("auto", "orthogonal", "pytorch", "chrono")
 
 # The last bits of a QR decomposition depend on the number of BLAS threads, which differs between a process
 # and joblib's workers. OpenBLAS runs products up to this size on one thread anyway, and to look up which
 # BLAS is loaded takes 2.5 ms, as long as a small network's training.
 _SERIAL_SIZE = 64
 
+# Sequences of at least so many steps begin with "chrono" for "auto": it was worth much from 64 steps on, and
+# nothing yet at 29.
+CHRONO_STEPS = 50
+
 _SLOW_DECAY, _FAST_DECAY = 0.01, 0.1  # rates for each unit of the gaps
 
 
 def draw_weights(
-    shapes: Mapping[str, tuple[int, ...]], method: str, rng: np.random.Generator
+    shapes: Mapping[str, tuple[int, ...]], method: str, rng: np.random.Generator, n_steps: int = 1
 ) -> dict[str, NDArray[np.float64]]:
     """Draw initial weights.
 
@@ -32,15 +36,21 @@ def draw_weights(
     ----------
     shapes : mapping of str to tuple of int
         Names and shapes as :func:`grulearn.formats.parameter_shapes` gives them.
-    method : {"auto", "orthogonal", "pytorch"}
-        - "orthogonal", which "auto" stands for: an orthogonal matrix for each gate's recurrent weights
-          [1]_, Glorot's uniform distribution [2]_ for each gate's input weights and for the head, zero
-          biases, and a query of zero, with which attention begins as the mean.
+    method : {"auto", "orthogonal", "pytorch", "chrono"}
+        - "orthogonal": an orthogonal matrix for each gate's recurrent weights [1]_, Glorot's uniform
+          distribution [2]_ for each gate's input weights and for the head, zero biases, and a query of zero,
+          with which attention begins as the mean.
         - "pytorch": everything uniform within ``1 / sqrt(H)``, and the head within
           ``1 / sqrt(D * H)``, as torch.nn.GRU and torch.nn.Linear do it.
+        - "chrono": as "orthogonal", but with biases of the update gate with which the units remember for
+          1 to `n_steps` - 1 steps [3]_, see the notes.
+        - "auto": "chrono" for sequences of 50 steps or more, if there are biases, else "orthogonal".
 
-        Both draw the input's weights alike, see the notes.
+        All draw the input's weights alike, see the notes.
     rng : numpy.random.Generator
+    n_steps : int, default=1
+        How long the sequences are, for "chrono" and "auto": the estimators give the median length, so that
+        one long sequence among short ones does not make all units slow.
 
     Returns
     -------
@@ -61,12 +71,36 @@ def draw_weights(
     ``1 / 10``. The factors are then close to 1 for gaps of about a unit, and the units differ in how long
     they remember. The biases begin at zero.
 
+    Where the update gate has the value z all the time, the state fades as ``z ** t``, and a unit remembers
+    ``1 / (1 - z)`` steps. "chrono" wants these spread over the sequence, so it draws u uniformly between 1
+    and ``n_steps - 1`` and sets ``sigmoid(bias) = u / (1 + u)``, which is ``bias = log(u)``. The sign is
+    that of [3]_'s forget gate, since here z is the share of the old state, ``h' = (1 - z) n + z h``. The
+    whole bias stands in ``bias_ih``; ``bias_hh`` stays zero. With fewer than 3 steps it is zero too.
+
+    What "auto" goes by, measured with the estimators' defaults otherwise; "vowels", "gestures" and "Covid"
+    (PickupGestureWiimoteZ and Covid3Month of the archive at timeseriesclassification.com) and "digits" on
+    fifths of their training parts, the others on new sequences. The differences have standard errors of 0.007
+    for vowels, 0.0003 for Covid and 0.05 for gestures.
+
+    ================================================  =======  ==========  ==========
+    task and metric                                   steps    orthogonal  chrono
+    ================================================  =======  ==========  ==========
+    vowels, accuracy                                  7 to 29  0.946       0.951
+    digits pixel by pixel, accuracy after 40 epochs   64       0.856       0.894
+    Covid, RMSE                                       84       0.0395      0.0390
+    gestures, accuracy                                29-361   0.26        0.58
+    adding problem, epochs to an MSE of 0.01          100      5           2
+    adding problem, epochs to an MSE of 0.01          200      5 to 11     1 or 2
+    first of 100 random symbols, accuracy, 20 epochs  100      0.13        1.00
+    ================================================  =======  ==========  ==========
+
     References
     ----------
     .. [1] A. M. Saxe, J. L. McClelland, S. Ganguli (2014), "Exact solutions to the nonlinear dynamics
        of learning in deep linear neural networks", ICLR.
     .. [2] X. Glorot, Y. Bengio (2010), "Understanding the difficulty of training deep feedforward
        neural networks", AISTATS.
+    .. [3] C. Tallec, Y. Ollivier (2018), "Can recurrent neural networks warp time?", ICLR.
 
     Examples
     --------
@@ -79,6 +113,7 @@ def draw_weights(
     """
     if method not in METHODS:
         raise ValueError(f"init: there is no method {method!r}; expected one of {', '.join(METHODS)}")
+    method = _auto(n_steps, shapes) if method == "auto" else method
     hidden_size = next(shape[1] for name, shape in shapes.items() if name.startswith("weight_hh"))
 
     def draw(name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -90,7 +125,19 @@ def draw_weights(
 
     serial = method != "pytorch" and hidden_size > _SERIAL_SIZE
     with _one_blas_thread() if serial else nullcontext():
-        return {name: draw(name, shape) for name, shape in shapes.items()}
+        weights = {name: draw(name, shape) for name, shape in shapes.items()}
+    if method == "chrono":
+        # After all others, which are those of "orthogonal" with the same generator.
+        for name in weights:
+            if name.startswith("bias_ih"):
+                longest = max(n_steps - 1, 1)
+                weights[name][hidden_size : 2 * hidden_size] = np.log(rng.uniform(1.0, longest, hidden_size))
+    return weights
+
+
+def _auto(n_steps: int, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Choose the method for "auto"."""
+    return "chrono" if n_steps >= CHRONO_STEPS and "bias_ih_l0" in shapes else "orthogonal"
 
 
 def _draw_input(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:

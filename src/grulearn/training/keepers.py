@@ -40,6 +40,8 @@ class BestOnValidation:
     patience : float
         Stop after this many epochs in a row that lower the validation loss by no more than `tol`.
     tol : float
+    initial_loss : float, default=inf
+        The validation loss of the weights that there are, if they are a candidate.
 
     Attributes
     ----------
@@ -47,13 +49,13 @@ class BestOnValidation:
         The epoch that left the weights which `finish` leaves in the engine; 0 for the initial weights.
     """
 
-    def __init__(self, engine: Engine, patience: float, tol: float) -> None:
+    def __init__(self, engine: Engine, patience: float, tol: float, initial_loss: float = math.inf) -> None:
         self._engine = engine
         self._patience, self._tol = patience, tol
         self._initial = engine.parameters()
-        self._best: FloatArray | None = None
-        self._best_loss = math.inf
-        self._reference = math.inf  # what has to be undercut by more than tol
+        self._best = self._initial if initial_loss < math.inf else None
+        self._best_loss = initial_loss
+        self._reference = initial_loss  # what has to be undercut by more than tol
         self._n_without_improvement = 0
         self.kept_iter = 0
 

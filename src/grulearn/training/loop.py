@@ -13,6 +13,7 @@ import numpy as np
 from grulearn.engines import Engine, Trainer
 from grulearn.training.epochs import EpochRunner
 from grulearn.training.keepers import BestOnValidation, Keeper, LastWeights
+from grulearn.training.schedules import Constant, Schedule
 
 __all__ = ["EpochReport", "LoopOptions", "Outcome", "train"]
 
@@ -53,6 +54,7 @@ class LoopOptions:
     max_iter : int
         Greatest number of epochs.
     learning_rate : float
+        The greatest rate of the schedule.
     batch_size : int
         As given to the engine's trainer.
     n_iter_no_change : float, default=inf
@@ -61,6 +63,8 @@ class LoopOptions:
         Improvements that are not greater do not count.
     deadline : float, default=inf
         The time of perf_counter() after which no update begins. One is made in any case.
+    schedule : Schedule
+        How the rate changes from epoch to epoch; a new one for each training. By default it does not.
     """
 
     max_iter: int
@@ -69,6 +73,7 @@ class LoopOptions:
     n_iter_no_change: float = math.inf
     tol: float = 0.0
     deadline: float = math.inf
+    schedule: Schedule = field(default_factory=Constant)
 
 
 @dataclass
@@ -87,6 +92,8 @@ class Outcome:
         interruption without validation, part of the next epoch has gone into them as well.
     interrupt : KeyboardInterrupt or None
         To be raised again once the estimator is in order.
+    initial_loss : float
+        The validation loss of the initial weights, where they are a candidate; else infinite.
     """
 
     loss_curve: list[float] = field(default_factory=list)
@@ -94,23 +101,25 @@ class Outcome:
     stop_reason: str = "max_iter"
     kept_iter: int = 0
     interrupt: KeyboardInterrupt | None = None
+    initial_loss: float = math.inf
 
     @property
     def best_iter(self) -> int:
-        """The epoch of the lowest validation loss (training loss without validation); 0 if there is none.
+        """The epoch of the lowest validation loss (training loss without validation).
 
-        An epoch that ended in a divergence does not count.
+        An epoch that ended in a divergence does not count. 0 if there is none, or none is better than the
+        initial weights are.
         """
         losses = self._watched()
         if self.stop_reason == "diverged":
             losses = losses[:-1]
-        finite = [i for i, loss in enumerate(losses) if math.isfinite(loss)]
+        finite = [i for i, loss in enumerate(losses) if loss < self.initial_loss and math.isfinite(loss)]
         return min(finite, key=losses.__getitem__) + 1 if finite else 0
 
     @property
     def best_loss(self) -> float:
         """The loss at `best_iter`; infinite if there is none."""
-        return self._watched()[self.best_iter - 1] if self.best_iter else math.inf
+        return self._watched()[self.best_iter - 1] if self.best_iter else self.initial_loss
 
     def _watched(self) -> list[float]:
         return self.loss_curve if self.validation_scores is None else self.validation_scores
@@ -127,6 +136,7 @@ def train(
     floor: float = 0.0,
     weighted: bool = False,
     validation_loss: Callable[[], float] | None = None,
+    keep_initial: bool = False,
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> Outcome:
     """Train a network.
@@ -152,6 +162,9 @@ def train(
         Whether batches of one size may weigh differently: with sample weights, or a target for each step.
     validation_loss : callable, optional
         Called after each epoch.
+    keep_initial : bool, default=False
+        Whether the weights to start from are to be kept if no epoch has a lower validation loss than they
+        have: for a training that goes on.
     on_epoch : callable, optional
         Called with an :class:`EpochReport` after each epoch.
 
@@ -165,7 +178,9 @@ def train(
     if validation_loss is None:
         keeper = LastWeights(engine)
     else:
-        keeper = BestOnValidation(engine, options.n_iter_no_change, options.tol)
+        initial_loss = validation_loss() if keep_initial else math.inf
+        outcome.initial_loss = initial_loss if math.isfinite(initial_loss) else math.inf
+        keeper = BestOnValidation(engine, options.n_iter_no_change, options.tol, outcome.initial_loss)
     run_epoch = EpochRunner(
         trainer,
         n_sequences,
@@ -216,15 +231,17 @@ def _run_epochs(
 ) -> str:
     """Run epochs until there is a reason to stop; return it."""
     held_out: float | None = None
+    progress = _progress(options)
     for epoch in range(1, options.max_iter + 1):
         keeper.before_epoch(epoch)
-        loss, limit = run_epoch(options.learning_rate)
+        loss, limit = run_epoch(options.learning_rate * options.schedule.factor(progress(epoch)))
         outcome.loss_curve.append(loss)
         if validation_loss is not None and outcome.validation_scores is not None:
             held_out = validation_loss()
             outcome.validation_scores.append(held_out)
         # "not <=" rather than ">": NaN has diverged as well.
         diverged = not loss <= limit or (held_out is not None and not held_out <= limit)
+        options.schedule.after_epoch(loss if held_out is None else held_out)
         best = False if diverged else keeper.after_epoch(epoch, loss, held_out)
         if report is not None:
             report(epoch, loss, held_out, best)
@@ -235,6 +252,18 @@ def _run_epochs(
         if perf_counter() >= options.deadline:
             return "max_seconds"
     return "max_iter"
+
+
+def _progress(options: LoopOptions) -> Callable[[int], float]:
+    """Return what tells how much of the training lies behind in the middle of an epoch, from 0 to 1.
+
+    Epochs are counted, and if the time is limited and passes sooner than they do, it is the time.
+    """
+    if math.isinf(options.deadline):
+        return lambda epoch: (epoch - 0.5) / options.max_iter
+    begin = perf_counter()
+    duration = max(options.deadline - begin, 1e-9)
+    return lambda epoch: min(max((epoch - 0.5) / options.max_iter, (perf_counter() - begin) / duration), 1.0)
 
 
 def _reporter(

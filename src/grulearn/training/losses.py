@@ -106,7 +106,7 @@ class HeldOutLoss:
         outputs = self._engine.predict(self._data, self._n_jobs)
         terms, counts = _terms(outputs, self._targets, self._engine.spec.head, self._weights)
         if self._cross is not None:
-            self._cross.after_epoch(outputs, terms.sum(axis=1))
+            self._cross.after_epoch(outputs, terms.sum(axis=1), counts.sum(axis=1))
         total, weight = float(terms.sum()), float(counts.sum())
         return total / weight if weight > 0.0 else 0.0
 
