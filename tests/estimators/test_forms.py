@@ -254,8 +254,8 @@ def test_positions_count_a_dataframes_columns(convert):
     [
         (None, ValueError, "X is None"),
         ("a text", ValueError, r'say tokens="char" or tokens="word"'),
-        (WORDS, ValueError, "X holds a string at 0; say tokens='char' or tokens='word'"),
-        (pd.Series(WORDS), ValueError, "X holds a string at 0; say tokens='char' or tokens='word'"),
+        (WORDS, ValueError, r'X holds (texts|a string).*tokens=.char. or tokens=.word.'),
+        (pd.Series(WORDS), ValueError, r'X holds (texts|a string).*tokens=.char. or tokens=.word.'),
         ({"a": [1.0]}, TypeError, r"got a dict.*pass list\(X\.values\(\)\)"),
         ((x for x in RAGGED), TypeError, r"got a generator.*pass list\(X\)"),
         (np.full((40, 3), "2020-01-01", "M8[D]"), ValueError, "datetime64.*hour of the day"),

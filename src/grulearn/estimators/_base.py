@@ -321,16 +321,24 @@ class BaseGRU(GRUParameters):
         if request.X_val is not None:
             if request.y_val is None:
                 raise ValueError("X_val comes without y_val; expected both or none")
-            given = read_inputs(self, request.X_val, reset=False)
-            goals = self._read_targets(request.y_val, given, what="y_val", request=request)
-            held_out = self._encode(given.data, goals, None)
-            return everything, replace(held_out, in_first_half=halves(given.data, rng))
+            return everything, self._encode_validation(request, rng)
         if request.y_val is not None:
             raise ValueError("y_val comes without X_val; expected both or none")
         if parts is None:
             return everything, None
         groups = None if request.groups is None else request.groups[parts.validation]
         return everything.divided(parts, halves(data[parts.validation], rng, groups))
+
+    def _encode_validation(self, request: Request, rng: np.random.Generator) -> Samples:
+        """Read the validation part that the user has given."""
+        try:
+            given = read_inputs(self, request.X_val, reset=False)
+            goals = self._read_targets(request.y_val, given, what="y_val", request=request)
+            held_out = self._encode(given.data, goals, None)
+        except (ValueError, TypeError) as error:
+            # The messages speak of X and y.
+            raise type(error)(f"in X_val, y_val: {error}") from error
+        return replace(held_out, in_first_half=halves(given.data, rng))
 
     def _encode(self, data: Sequences, targets: Targets, weights: NDArray[np.float64] | None) -> Samples:
         return Samples(self._encoding.transform(data, self.dtype), self._scale_targets(targets), weights)

@@ -5,15 +5,23 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from grulearn.estimators._targets import Targets, check_step_lengths, length_message, require_y, step_values
-from grulearn.sequences import Sequences
+from grulearn.estimators._label_values import check_kind, join_labels, raw_labels, settle_labels
+from grulearn.estimators._targets import (
+    Targets,
+    check_step_lengths,
+    length_message,
+    refuse_one_for_each,
+    require_y,
+    step_values,
+    used_rows,
+)
+from grulearn.sequences import Sequences, is_frame, listed
 
-__all__ = ["Labels", "encode_labels", "find_classes", "read_labels", "read_step_labels"]
+__all__ = ["Labels", "encode_labels", "find_classes", "given_classes", "read_labels", "read_step_labels"]
 
 
 class Labels(NamedTuple):
@@ -24,7 +32,7 @@ class Labels(NamedTuple):
     values : ndarray, shape (M,), or (M, K) for several labels at once
         The second holds 0 and 1, and NaN where a step has no labels.
     known : ndarray of bool, shape (M,)
-        Which of them are labels: False for a step without one.
+        Which of them are labels: False for a step without one, and for a row of no sequence.
     starts, lengths : ndarray of int64, shape (N,), or None
         As those of :class:`~grulearn.estimators._targets.Targets`.
     """
@@ -55,22 +63,21 @@ def read_labels(estimator: Any, y: Any, X_shape: tuple[int | None, ...]) -> Labe
             "y has labels for each step; expected one for each sequence. Set "
             'target="sequence" to learn one for each step'
         )
-    values = _as_array(y)
+    values, known = settle_labels(raw_labels(y))
     if values.ndim not in (1, 2):
         raise ValueError(f"y has shape {values.shape}; expected (samples,) or (samples, labels).")
     if len(values) != X_shape[0]:
         raise ValueError(length_message(values.shape, X_shape))
-    missing = pd.isna(values)
-    if missing.any():
-        row = int(np.argwhere(missing)[0][0])
+    if not known.all():
+        row = int(np.argwhere(~known)[0][0])
         raise ValueError(
             f"Input y contains NaN at row {row}, which is no label. {name} needs one for each sequence: drop "
             "those without."
         )
     if values.ndim == 2 and values.shape[1] != 1:
-        return Labels(_indicators(values, y), np.ones(len(values), dtype=np.bool_))
+        return Labels(_indicators(values), np.ones(len(values), dtype=np.bool_))
     values = column_or_1d(values, warn=True)
-    _check_kind(values)
+    check_kind(values)
     return Labels(values, np.ones(len(values), dtype=np.bool_))
 
 
@@ -83,22 +90,13 @@ def read_step_labels(estimator: Any, y: Any, data: Sequences) -> Labels:
         With the sequence and step of what is wrong.
     """
     require_y(y, type(estimator).__name__)
-    if isinstance(y, Sequences):
-        labels = _labels_of(y)
-    else:
-        items = [_as_array(item) for item in y]
-        if items and all(item.ndim == 1 for item in items):
-            lengths = np.array([len(item) for item in items], dtype=np.int64)
-            values = _joined(items)
-            labels = Labels(values, ~pd.isna(values), np.cumsum(lengths) - lengths, lengths)
-        else:
-            labels = _labels_of(step_values(y)[0])
+    labels = _labels_of(y) if isinstance(y, Sequences) else _listed_labels(y)
     assert labels.lengths is not None
     check_step_lengths(labels.lengths, data)
     if not labels.known.any():
         raise ValueError("y has no label: all its steps hold None or NaN")
     if not labels.multilabel:
-        _check_kind(labels.values[labels.known])
+        check_kind(labels.values[labels.known])
     return labels
 
 
@@ -118,6 +116,24 @@ def find_classes(labels: Labels) -> NDArray[Any]:
             f"y has one class only, {classes[:1].tolist()[0]!r}; a classifier needs at least two classes"
         )
     return classes
+
+
+def given_classes(classes: Any) -> NDArray[Any]:
+    """Return the distinct labels that a user says there are, sorted.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they are fewer than two, or no labels.
+    """
+    values, known = settle_labels(raw_labels(classes))
+    if values.ndim != 1 or not known.all():
+        raise ValueError(f"classes={classes!r}; expected a list of labels, none missing")
+    check_kind(values, "classes")
+    found: NDArray[Any] = np.unique(values)
+    if len(found) < 2:
+        raise ValueError(f"classes={classes!r} holds one class; a classifier needs at least two classes")
+    return found
 
 
 def encode_labels(labels: Labels, classes: NDArray[Any], what: str = "y") -> Targets:
@@ -150,73 +166,44 @@ def encode_labels(labels: Labels, classes: NDArray[Any], what: str = "y") -> Tar
     return Targets(codes, labels.starts, labels.lengths)
 
 
+def _listed_labels(y: Any) -> Labels:
+    """Read an array, a dataframe or a list of labels for each step."""
+    if is_frame(y):
+        y = np.asarray(y)
+    items = [raw_labels(item) for item in (listed(y) or y)]
+    refuse_one_for_each(items, "label")
+    if items and all(item.ndim == 1 or (item.ndim == 2 and item.shape[1] == 1) for item in items):
+        lengths = np.array([len(item) for item in items], dtype=np.int64)
+        values, known = settle_labels(join_labels([item.reshape(-1) for item in items]))
+        return Labels(values, known, np.cumsum(lengths) - lengths, lengths)
+    return _labels_of(step_values(y)[0])
+
+
 def _labels_of(y: Sequences) -> Labels:
     """Take the labels out of a Sequences: categories, or numbers in the dtype that they came in."""
+    used = used_rows(y)
     if y.n_categorical + y.n_features == 1 and y.n_categorical:
         codes = y.codes[:, 0]
-        return Labels(y.categories[0][np.maximum(codes, 0)], codes >= 0, y.starts, y.lengths)
+        values = np.append(y.categories[0], y.categories[0][:1])[codes] if len(y.categories[0]) else codes
+        return Labels(values, used & (codes >= 0), y.starts, y.lengths)
     if y.n_categorical:
         raise ValueError(f"y is {y!r}; expected one feature that holds the labels")
-    missing = np.isnan(y.rows)
+    known = used & ~np.isnan(y.rows).any(axis=1)
     if y.n_features > 1:
-        used = y.rows[~missing.any(axis=1)]
-        _check_indicators(used)
-        values = np.where(missing.any(axis=1, keepdims=True), np.nan, y.rows.astype(np.float64))
-        return Labels(values, ~missing.any(axis=1), y.starts, y.lengths)
+        _check_indicators(y.rows[known])
+        values = np.where(known[:, np.newaxis], y.rows.astype(np.float64), np.nan)
+        return Labels(values, known, y.starts, y.lengths)
     values = y.rows[:, 0]
     given = y.schema.feature_dtypes[0] if y.schema.feature_dtypes else values.dtype
     if given.kind in "bui":
-        values = np.where(missing[:, 0], 0, values).astype(given)
-    return Labels(values, ~missing[:, 0], y.starts, y.lengths)
+        values = np.where(known, values, 0).astype(given)
+    return Labels(values, known, y.starts, y.lengths)
 
 
-def _as_array(y: Any) -> NDArray[Any]:
-    """Return labels as an array; strings as objects, so that None may stand among them."""
-    if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray):
-        y = y.to_numpy()
-    array = np.asarray(y)
-    if array.dtype.kind in "OT":
-        array = array.astype(object)
-        kinds = {type(value) for value in array.ravel().tolist() if not pd.isna(value)}
-        if kinds and kinds <= {bool, np.bool_}:
-            return array if pd.isna(array).any() else array.astype(np.bool_)
-        if kinds and kinds <= {int, float, bool, np.bool_}:
-            return (
-                array.astype(np.float64) if float in kinds or pd.isna(array).any() else array.astype(np.int64)
-            )
-    # A list such as ["a", None] has come as objects; ["a", nan] has become strings, "nan" among them.
-    if array.dtype.kind == "U" and isinstance(y, list | tuple):
-        array = np.array(y, dtype=object).reshape(array.shape)
-    return array
-
-
-def _joined(items: list[NDArray[Any]]) -> NDArray[Any]:
-    kinds = {item.dtype.kind for item in items}
-    return np.concatenate([item.astype(object) for item in items] if "O" in kinds or "U" in kinds else items)
-
-
-def _check_kind(values: NDArray[Any]) -> None:
-    """Refuse labels of several kinds, and numbers that are no labels."""
-    if values.dtype == object:
-        kinds = {type(value) for value in values.tolist()}
-        if len(kinds) > 1:
-            names = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise TypeError(f"y holds labels of several types: {names}; expected one type, such as str")
-    try:
+def _indicators(values: NDArray[Any]) -> NDArray[np.float64]:
+    if values.dtype.kind in "biuf" and type_of_target(values) != "multilabel-indicator":
         check_classification_targets(values)
-    except ValueError as error:
-        if "continuous" not in str(error):
-            raise
-        raise ValueError(
-            f"{error} y holds numbers such as {float(values[np.trunc(values) != values][0])!r}: to learn "
-            "numbers use GRURegressor; labels are strings, booleans or whole numbers"
-        ) from None
-
-
-def _indicators(values: NDArray[Any], y: Any) -> NDArray[np.float64]:
-    if values.dtype.kind not in "biuf" or type_of_target(y) != "multilabel-indicator":
-        check_classification_targets(y)
-        _check_indicators(values)
+    _check_indicators(values)
     return values.astype(np.float64)
 
 
@@ -230,9 +217,10 @@ def _check_indicators(values: NDArray[Any]) -> None:
 
 
 def _is_ragged(y: Any) -> bool:
-    if not isinstance(y, list | tuple) and getattr(getattr(y, "dtype", None), "kind", "") != "O":
+    items = listed(y)
+    if items is None or any(isinstance(item, str) for item in items):
         return False
-    return len({np.shape(item) for item in y}) > 1 or any(np.ndim(item) > 1 for item in y)
+    return len({np.shape(item) for item in items}) > 1 or any(np.ndim(item) > 1 for item in items)
 
 
 def _listed(classes: NDArray[Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,14 @@ from grulearn.estimators._fitting import Request
 from grulearn.estimators._frames import name_endings
 from grulearn.estimators._inputs import Inputs
 from grulearn.estimators._intervals import label_scores, no_scores
-from grulearn.estimators._labels import Labels, encode_labels, find_classes, read_labels, read_step_labels
+from grulearn.estimators._labels import (
+    Labels,
+    encode_labels,
+    find_classes,
+    given_classes,
+    read_labels,
+    read_step_labels,
+)
 from grulearn.estimators._samples import Samples
 from grulearn.estimators._targets import Targets, target_names
 from grulearn.estimators.conformal import LabelScores
@@ -89,9 +97,7 @@ class LearnsLabels(BaseGRU):
 
     def _note_classes(self, labels: Labels, request: Request) -> None:
         self._multilabel = labels.multilabel
-        self.classes_ = find_classes(labels) if request.classes is None else np.unique(request.classes)
-        if len(self.classes_) < 2 and not labels.multilabel:
-            raise ValueError(f"classes={self.classes_.tolist()}: a classifier needs at least two classes")
+        self.classes_ = find_classes(labels) if request.classes is None else given_classes(request.classes)
         self.n_outputs_ = 1 if self._is_binary() else len(self.classes_)
 
     def _head(self) -> HeadSpec:
@@ -137,7 +143,10 @@ class LearnsLabels(BaseGRU):
             unknown = [label for label in self.class_weight if label not in labels]
             if unknown:
                 raise ValueError(f"class_weight: {unknown[0]!r} is none of the classes {labels}")
-            weights[present] = np.array([self.class_weight.get(label, 1.0) for label in labels])[present]
+            known_weights = [_class_weight(label, self.class_weight.get(label, 1.0)) for label in labels]
+            weights[present] = np.array(known_weights)[present]
+            if not weights.any():
+                raise ValueError(f"class_weight: all classes that there are have weight 0, {labels}")
         else:
             # scikit-learn's "balanced"; a sample of weight 2 counts as two do.
             weights[present] = totals.sum() / (np.count_nonzero(present) * totals[present])
@@ -167,18 +176,26 @@ class LearnsLabels(BaseGRU):
         return {
             "classes": self.classes_.tolist(),
             "kind": _kind(self.classes_),
+            "dtype": self.classes_.dtype.name,
             "multilabel": self._multilabel,
             "names": self.target_names_,
         }
 
     def _set_target_state(self, state: dict[str, Any]) -> None:
-        self.classes_ = np.array(state["classes"], dtype=_DTYPES[state["kind"]])
+        dtype = np.dtype(state["dtype"]) if state["kind"] in ("int", "float") else _DTYPES[state["kind"]]
+        self.classes_ = np.array(state["classes"], dtype=dtype)
         self._multilabel = bool(state["multilabel"])
         self.target_names_ = state["names"]
 
 
+def _class_weight(label: Any, weight: Any) -> float:
+    if isinstance(weight, bool) or not isinstance(weight, Real) or not 0.0 <= float(weight) < np.inf:
+        raise ValueError(f"class_weight: {weight!r} for {label!r}; expected a finite number of at least 0")
+    return float(weight)
+
+
 # Strings may be in NumPy's own type or, as pandas gives them, Python objects.
-_DTYPES = {"str": np.str_, "object": object, "bool": np.bool_, "int": np.int64, "float": np.float64}
+_DTYPES = {"str": np.str_, "object": object, "bool": np.bool_}
 
 
 def _kind(classes: NDArray[Any]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -117,7 +119,13 @@ class LearnsNumbers(BaseGRU):
             raise ValueError(
                 f'quantiles belong to loss="pinball", and loss={self.loss!r} learns none; drop one of the two'
             )
-        return "pinball", tuple(float(level) for level in self.quantiles)
+        levels = list(self.quantiles)
+        numbers = all(isinstance(level, Real) and 0.0 < float(level) < 1.0 for level in levels)
+        if not numbers or not levels or any(a >= b for a, b in pairwise(levels)):
+            raise ValueError(
+                f"quantiles={levels}; expected numbers between 0 and 1 that rise, such as [0.1, 0.5, 0.9]"
+            )
+        return "pinball", tuple(float(level) for level in levels)
 
     def _fit_target_scaling(
         self, targets: Targets, weights: NDArray[np.float64] | None, complete: bool

@@ -112,7 +112,13 @@ class Samples:
             first = self.in_first_half
             if self.targets.lengths is not None:
                 first = np.repeat(first, self.targets.lengths)
-        return HeldOutLoss(engine, self.data, self.targets.stacked(), self.stacked_weights(), n_jobs, first)
+        weights = self.stacked_weights()
+        if weights is not None and not weights.any():
+            raise ValueError(
+                "nothing in the validation part counts: class_weight is 0 for all its labels. Hold out more "
+                "(validation_fraction), or set early_stopping=False"
+            )
+        return HeldOutLoss(engine, self.data, self.targets.stacked(), weights, n_jobs, first)
 
 
 def _cast(weights: NDArray[np.float64] | None, dtype: str) -> FloatArray | None:

@@ -10,9 +10,21 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, column_or_1d
 
 from grulearn.estimators._places import explain_text, first_infinite, refuse_non_finite
-from grulearn.sequences import Sequences, as_sequences
+from grulearn.sequences import Sequences, as_sequences, is_frame, listed
 
-__all__ = ["Targets", "length_message", "read_step_targets", "read_targets", "step_values", "target_names"]
+__all__ = [
+    "Targets",
+    "check_step_lengths",
+    "length_message",
+    "read_step_targets",
+    "read_targets",
+    "refuse_negative",
+    "refuse_one_for_each",
+    "require_y",
+    "step_values",
+    "target_names",
+    "used_rows",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,14 +195,15 @@ def read_step_targets(estimator: Any, y: Any, data: Sequences) -> tuple[Targets,
     if y.n_categorical:
         raise ValueError(f"y holds categories, {y!r}; {type(estimator).__name__} learns numbers")
     check_step_lengths(y.lengths, data)
-    position = first_infinite(y.rows)
+    used = used_rows(y)
+    position = first_infinite(y.rows) if used.all() else first_infinite(np.where(used[:, None], y.rows, 0.0))
     if position is not None:
         i = int(np.flatnonzero((y.starts <= position[0]) & (position[0] < y.starts + y.lengths))[0])
         raise ValueError(
             f"Input y contains infinity at {data.label(i)}, step {position[0] - y.starts[i]}; expected "
             "finite numbers, or NaN where a step has no target."
         )
-    if np.isnan(y.rows[y.row_index()]).all():
+    if np.isnan(y.rows[used]).all():
         raise ValueError("y has no target: all its steps hold NaN")
     targets = Targets(y.rows.astype(np.float64, copy=False), y.starts, y.lengths)
     return targets, one_dimensional or y.n_features == 1
@@ -198,19 +211,43 @@ def read_step_targets(estimator: Any, y: Any, data: Sequences) -> tuple[Targets,
 
 def step_values(y: Any) -> tuple[Sequences, bool]:
     """Read arrays of numbers for each step; return them, and whether they have one dimension for each."""
-    if isinstance(y, list | tuple) or getattr(getattr(y, "dtype", None), "kind", "") == "O":
-        items = list(y)
-        flat = bool(items) and all(np.ndim(item) <= 1 for item in items)
-        return (Sequences.from_list(items) if flat else as_sequences(items)), flat
+    items = None if is_frame(y) else listed(y)
+    if items:
+        refuse_one_for_each(items, "target")
+        flat = all(np.ndim(item) <= 1 for item in items)
+        try:
+            return (Sequences.from_list(items) if flat else as_sequences(items)), flat
+        except ValueError as error:
+            raise ValueError(f"y, {str(error).partition('; if each text')[0]}") from None
     array = np.asarray(y)
     if array.ndim == 2:
         return Sequences.from_array(array[:, :, np.newaxis]), True
     if array.ndim != 3:
+        refuse_one_for_each(array if array.ndim == 1 else [], "target")
         raise ValueError(
-            f"y has shape {array.shape}; with target='sequence' expected (samples, steps), (samples, steps, "
+            f'y has shape {array.shape}; with target="sequence" expected (samples, steps), (samples, steps, '
             "outputs), a list with an array for each sequence, or a Sequences"
         )
     return Sequences.from_array(array), False
+
+
+def refuse_one_for_each(items: Any, what: str) -> None:
+    """Raise an error if `items` are targets, or labels, of sequences rather than of their steps."""
+    if len(items) and np.ndim(items[0]) == 0:
+        raise ValueError(
+            f"y has one {what} for each of {len(items)} sequences, such as {np.asarray(items[0]).item()!r}; "
+            f'with target="sequence" expected an array of {what}s for each, one a step (of a single '
+            'sequence: y[np.newaxis]). For one a sequence leave target="value"'
+        )
+
+
+def used_rows(y: Sequences) -> NDArray[np.bool_]:
+    """Return which rows belong to a sequence: a part of a Sequences has the rows of the whole."""
+    change = np.zeros(len(y.rows) + 1, dtype=np.int64)
+    np.add.at(change, y.starts, 1)
+    np.subtract.at(change, y.starts + y.lengths, 1)
+    used: NDArray[np.bool_] = np.cumsum(change[:-1]) > 0
+    return used
 
 
 def check_step_lengths(lengths: NDArray[np.int64], data: Sequences) -> None:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from grulearn.estimators._docs import share_docs
 from grulearn.estimators._fitting import Request, read_weights
 from grulearn.estimators._frames import prediction_frame
-from grulearn.estimators._labels import read_step_labels
+from grulearn.estimators._labels import given_classes, read_step_labels
 from grulearn.estimators._learns_labels import LearnsLabels
 from grulearn.estimators._parameters import GRUParameters
 from grulearn.estimators._streams import stream_parts
@@ -211,7 +211,7 @@ class GRUClassifier(ClassifierMixin, LearnsLabels):
         continuing = self.__sklearn_is_fitted__()
         if not continuing and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        if continuing and classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+        if continuing and classes is not None and not np.array_equal(given_classes(classes), self.classes_):
             raise ValueError(
                 f"classes={classes!r} is not the same as on the last call to partial_fit, "
                 f"which had {self.classes_!r}"

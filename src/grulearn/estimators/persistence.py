@@ -215,14 +215,12 @@ def _with_prefix(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, N
 
 def _plain(value: Any, estimator: BaseGRU) -> Any:
     """Return a constructor parameter as a JSON value."""
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item, estimator) for item in value]
     if isinstance(value, np.random.RandomState) or value is np.random:
         return estimator._seed
-    if isinstance(value, np.ndarray | tuple):
-        return np.asarray(value).tolist()
-    if isinstance(value, list):
-        return [_plain(item, estimator) for item in value]
     if isinstance(value, Mapping):  # JSON's keys are texts, and labels need not be
         return {_PAIRS: [[_plain(key, estimator), _plain(item, estimator)] for key, item in value.items()]}
     return value
