@@ -14,7 +14,7 @@ LossSum ShardWorker<Real>::run(const BatchPlan& plan, const SequencesView<Real>&
                                std::vector<TableGradients<Real>>& tables, const CarriedStates<Real>& states,
                                const MaskSource* source, int n_jobs) {
     PlanMasks<Real>* masks = source == nullptr ? nullptr : &masks_;
-    if (masks != nullptr) masks->begin(*source, plan, batch);
+    if (masks != nullptr) masks->begin(*source, plan, batch, states.before != nullptr);
     recording_.forward(plan, inputs_.forward(plan, sequences, n_jobs), states.before, masks, n_jobs);
     const LossSum loss = head_.run(plan, recording_, targets, batch, masks, gradients, n_jobs);
     typename Recording<Real>::InputGradients wanted;

@@ -53,7 +53,7 @@ void CarriedBatch<Real>::pass(const MaskSource* source) {
     const NetworkConfig& config = network_.config();
     const Real* before = fresh_ ? nullptr : states_.data();
     const LayerInputs<Real> inputs = inputs_.forward(segment_, *sequences_, n_jobs_);
-    if (source != nullptr) masks_.begin(*source, segment_, batch_);
+    if (source != nullptr) masks_.begin(*source, segment_, batch_, before != nullptr);
     forward_layers<Real>(network_, segment_, inputs, before, {}, layers_, nullptr,
                          source == nullptr ? nullptr : &masks_, n_jobs_);
     for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {

@@ -41,10 +41,12 @@ std::uint64_t step_key(std::uint64_t sequence_key, std::int64_t position) {
 std::int32_t mask_bound(double probability) { return static_cast<std::int32_t>(std::lround(probability * 0x1p24)); }
 
 template <class Real>
-void PlanMasks<Real>::begin(const MaskSource& source, const BatchPlan& plan, std::span<const std::int64_t> batch) {
+void PlanMasks<Real>::begin(const MaskSource& source, const BatchPlan& plan, std::span<const std::int64_t> batch,
+                            bool has_state) {
     const NetworkConfig& config = network_.config();
     plan_ = &plan;
     dropout_ = source.dropout;
+    if (plan.steps <= 1 && !has_state) dropout_.recurrent_rate = 0.0;  // U multiplies nothing
     first_.resize(static_cast<std::size_t>(plan.rows));
     for (std::size_t i = 0; i < first_.size(); ++i) {
         const std::int64_t sequence = batch[static_cast<std::size_t>(plan.sequence[i])];

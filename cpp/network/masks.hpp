@@ -41,8 +41,9 @@ class PlanMasks {
 public:
     explicit PlanMasks(const Network<Real>& network) : network_(network) {}
 
-    // batch: the sequences that plan.sequence counts in. The plan must live until the next call.
-    void begin(const MaskSource& source, const BatchPlan& plan, std::span<const std::int64_t> batch);
+    // batch: the sequences that plan.sequence counts in. has_state: they do not begin from zero. The plan must live
+    // until the next call.
+    void begin(const MaskSource& source, const BatchPlan& plan, std::span<const std::int64_t> batch, bool has_state);
 
     [[nodiscard]] bool drops() const { return dropout_.rate > 0.0; }
     [[nodiscard]] bool drops_recurrent() const { return dropout_.recurrent_rate > 0.0; }

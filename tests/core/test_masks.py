@@ -73,6 +73,20 @@ def test_with_embeddings_and_decay(make_head_case, isa, dtype, options, reset_af
     check_gradient(case, loss, trainer.gradients(), np.arange(case.n))
 
 
+@EACH_OPTION
+@EACH_CELL
+def test_sequences_of_one_step(make_head_case, isa, options, sizes):
+    case = build(make_head_case, options, sizes, isa=isa, dtype="float64", longest=1)
+    trainer = case.trainer()
+    loss, _ = trainer.accumulate(np.arange(case.n))
+    expected_loss, _, expected = case.reference(np.arange(case.n))
+    assert loss == pytest.approx(expected_loss, rel=LOSS_TOLERANCE["float64"])
+    for name, gradient in unflatten(trainer.gradients(), case.shapes).items():
+        # U meets states of zero: its gradient is exactly that.
+        bound = GRADIENT_TOLERANCE["float64"] * np.abs(expected[name]).max()
+        assert np.abs(gradient - expected[name]).max() <= bound, name
+
+
 @pytest.mark.parametrize("pool", ["mean", "max", "attention"])
 def test_pooled_states_are_dropped_before_the_head(make_head_case, isa, pool):
     sizes = {"hidden_size": 11, "num_layers": 2, "bidirectional": True}
