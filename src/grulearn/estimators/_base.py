@@ -176,7 +176,8 @@ class BaseGRU(GRUParameters):
         if not request.continuing:
             self._fit_encoding(data, targets, weights, parts, request)
         self._held_out = held_out_key(self._fingerprint, parts, request, getattr(self, "_held_out", None))
-        engine = self._start_engine(request, init_rng)
+        training_part = data if parts is None else parts.training_part(data)
+        engine = self._start_engine(request, init_rng, training_part)
         training, validation = self._encode_parts(data, targets, weights, parts, request, split_rng)
         weighed = self._weigh(training, validation)
         outcome, optimizer, held_out = run_training(self, engine, *weighed, order_rng, request, begin)
@@ -297,14 +298,14 @@ class BaseGRU(GRUParameters):
         complete = request.whole_fit and not self.warm_start
         self._target_scaling = self._fit_target_scaling(known, weights, complete)
 
-    def _start_engine(self, request: Request, rng: np.random.Generator) -> Engine:
-        """Return the network to train: a new one, or a copy of the fitted one."""
+    def _start_engine(self, request: Request, rng: np.random.Generator, data: Sequences) -> Engine:
+        """Return the network to train on `data`: a new one, or a copy of the fitted one."""
         cell = CellSpec(self.hidden_size, self.num_layers, self.bidirectional, self.reset_after, self.bias)
         spec = NetworkSpec(
             self._encoding.input_spec, cell, PoolSpec(self.pooling), head=self._head(), dtype=self.dtype
         )
         if not request.continuing:
-            n_steps = int(self.sequence_lengths_[1])
+            n_steps = int(data.n_steps_summary()[1])
             return build_engine(spec, self.init, request.initial_weights, rng, n_steps)
         return resume_engine(self, spec, request.initial_weights)
 

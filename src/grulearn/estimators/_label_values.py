@@ -92,6 +92,8 @@ def check_kind(values: NDArray[Any], what: str = "y") -> None:
                 f"{what} holds a {kinds.pop().__name__}, {values[:1].tolist()[0]!r}; labels are strings, "
                 "booleans or whole numbers: convert them, for instance to strings"
             )
+    if values.dtype.kind == "f" and np.isinf(values).any():
+        raise ValueError(f"Input {what} contains infinity; labels are strings, booleans or whole numbers")
     try:
         check_classification_targets(values)
     except ValueError as error:
