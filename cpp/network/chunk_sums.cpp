@@ -167,7 +167,7 @@ void ChunkSums<Real>::input_gradients(const Chunk& chunk) const {
     const std::int64_t first = offset(chunk.begin);
     const std::int64_t count = offset(chunk.end) - first;
     const auto place = places_.at(chunk, GradientBy::inputs, chunk.begin, 0);
-    const int threads = worthwhile_threads(threads_, count * 3 * shape_.hidden * shape_.inputs);
+    const int threads = worthwhile_threads(threads_, count * 3 * shape_.hidden * gradients_.n_inputs);
     for_row_blocks(threads, count, [&](std::int64_t begin, std::int64_t end) {
         Real* to[kMaxGroup];
         RowStep at = plan_.row_step(first + begin);
@@ -181,6 +181,8 @@ void ChunkSums<Real>::input_gradients(const Chunk& chunk) const {
         step.gates = place.gates + begin * shape_.slots() * width_;
         step.gates_panel = place.panel;
         step.dx = to;
+        step.panel_begin = gradients_.first_input / width_;
+        step.panel_end = (gradients_.first_input + gradients_.n_inputs + width_ - 1) / width_;
         step.add = gradients_.add_to_inputs;
         cell_.network->kernels().input_gradient(step);
     });
