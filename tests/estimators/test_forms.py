@@ -246,6 +246,32 @@ def test_positions_count_a_dataframes_columns(convert):
         bits(TABLE, categorical_features=[-1])
 
 
+def test_a_column_of_another_kind_than_in_training(convert):
+    frame = pd.DataFrame(
+        {"a": TABLE[:, 0], "city": np.array(["rome", "oslo"])[np.arange(40) % 2], "b": np.arange(40) % 3}
+    )
+    for options in ({}, {"categorical_features": ["b"]}, {"categorical_features": ["a", "b"]}):
+        numbers = frame.assign(a=np.arange(40) % 2)
+        model = regressor(**options).fit(convert(numbers), TARGET)
+        assert model.predict(convert(numbers[::-1])).shape == (40,)
+        with pytest.raises(ValueError, match="column 'city' holds numbers, but in training it held texts"):
+            model.predict(convert(numbers.assign(city=1)))
+        if not options:
+            with pytest.raises(ValueError, match="column 'b' holds texts.*in training it held numbers"):
+                model.predict(convert(numbers.assign(b="1")))
+            with pytest.raises(ValueError, match="column 'city' holds numbers"), pytest.warns(match="names"):
+                model.predict(np.zeros((3, 3)))
+    with pytest.raises(
+        ValueError, match="X holds 'rome' at row 0, column 'city'.*the whole column one of texts"
+    ):
+        regressor().fit(frame.assign(city=["rome", 1, None, "oslo"] * 10), TARGET)
+
+
+def test_columns_of_one_name():
+    with pytest.raises(ValueError, match="two columns have the same name, 'rooms'"):
+        bits(pd.concat([FRAME, FRAME[["rooms"]]], axis=1))
+
+
 # What is no input
 
 

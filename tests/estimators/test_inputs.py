@@ -109,6 +109,9 @@ def test_outputs_keep_their_order_and_units() -> None:
         (changed(np.ones((40, 2)), (7, 1), np.inf), r"Input y contains infinity at row 7, column 1\."),
         (changed(TARGET, (7,), "high"), r"y holds 'high' at row 7, which is not a number"),
         (TARGET + 1j, "Complex data not supported"),
+        (pd.Series(pd.date_range("2020", periods=40)), "y holds datetime64.*days since a date"),
+        (np.full(40, "2020-01-01", "M8[D]"), "y holds datetime64"),
+        (["high"] * 40, "learn labels with GRUClassifier"),
     ],
 )
 def test_bad_targets(y: Any, message: str) -> None:

@@ -367,3 +367,11 @@ def test_targets_for_each_step_without_saying_so():
     for model, y in ((GRURegressor(4), SUMS), (GRUClassifier(4), TAGS)):
         with pytest.raises(ValueError, match='target="sequence"'):
             model.fit(X, y)
+
+
+def test_long_sequences_with_a_target_for_each_step_begin_with_fast_units():
+    """What lies three steps back is learned in few updates, however long the sequences are."""
+    X = RNG.normal(size=(40, 400, 1))
+    y = X[:, :, 0] + 0.5 * np.roll(X[:, :, 0], 1, axis=1)
+    model = GRURegressor(8, target="sequence", max_iter=15, learning_rate_init=0.01, random_state=0)
+    assert model.fit(X, y).score(X, y) > 0.7

@@ -78,7 +78,8 @@ init : {"auto", "orthogonal", "chrono", "pytorch"}, default="auto"
     How initial weights are drawn. "orthogonal": orthogonal recurrent matrices [2]_, Glorot's uniform
     distribution [3]_ for the others, zero biases. "chrono": the same, with biases of the update gate that
     make the units remember for 1 step to the median length of the sequences [7]_; needs ``bias=True``.
-    "auto": "chrono" from a median length of 50 steps on, below it (and without biases) "orthogonal".
+    "auto": "chrono" from a median length of 50 steps on, below it, without biases, and with a target for
+    each step "orthogonal".
     "pytorch": all uniform within ``1 / sqrt(H)``, as torch.nn.GRU and torch.nn.Linear draw them.
 """,
     "training": """
@@ -127,7 +128,9 @@ tol : float, default=1e-4
     Least improvement of the validation loss that counts, in the units of `validation_scores_`.
 warm_start : bool, default=False
     Whether another `fit` goes on with the weights, the scaling and Adam's state that there are, instead of
-    starting anew.
+    starting anew. On the same samples without early stopping, a `fit` of a epochs and one of b have the
+    bits of one of a + b. With early stopping the same samples stay held out, and the weights that there
+    were are kept if no epoch has a lower validation loss. What shapes the network must not change.
 dtype : {"float32", "float64"}, default="float32"
     What the network computes in, and holds its weights in. Inputs and targets of either are taken,
     and scaled in float64 before they are rounded to it. float64 takes twice the memory and two to

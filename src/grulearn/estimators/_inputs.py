@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import _check_feature_names, validate_data
 
 from grulearn.estimators._places import explain_text
-from grulearn.sequences import Sequences, are_vectors, as_sequences, is_frame, listed, listed_sequences
+from grulearn.sequences import (
+    Sequences,
+    are_vectors,
+    as_sequences,
+    column_kinds,
+    is_frame,
+    listed,
+    listed_sequences,
+)
 from grulearn.streaming import StepColumns
 
 __all__ = ["Inputs", "feature_names", "read_inputs"]
@@ -94,7 +102,7 @@ def _read(estimator: Any, X: Any, *, reset: bool) -> Inputs:
 
 def _read_frame(estimator: Any, X: Any, *, reset: bool) -> Inputs:
     """Read a dataframe, whose rows are sequences of one step; as an array if it holds nothing but numbers."""
-    kinds = _column_kinds(X)
+    kinds = column_kinds(X, "X")
     for number, (column, kind) in enumerate(kinds.items()):
         if kind.lower().startswith(("date", "time", "period", "duration")):
             raise ValueError(
@@ -106,19 +114,6 @@ def _read_frame(estimator: Any, X: Any, *, reset: bool) -> Inputs:
         return _read_array(estimator, X, reset=reset)
     numeric = np.cumsum(np.logical_not(text)) - 1
     return _take(estimator, Sequences.from_array(X), X, reset=reset, places=np.where(text, -1, numeric))
-
-
-def _column_kinds(X: Any) -> dict[Any, str]:
-    """Return what each column of a dataframe holds, as narwhals calls it."""
-    import narwhals as nw
-
-    if hasattr(X, "collect"):
-        raise TypeError(f"X: a {type(X).__name__} is lazy; pass X.collect()")
-    frame = nw.from_native(X, eager_only=True)
-    kinds = {column: str(dtype).partition("(")[0] for column, dtype in frame.schema.items()}
-    # Of periods narwhals only says that it does not know them.
-    given = zip(kinds, getattr(X, "dtypes", ()), strict=False)
-    return kinds | {column: str(dtype) for column, dtype in given if kinds[column] == "Unknown"}
 
 
 def _refuse_others(X: Any) -> None:
@@ -217,21 +212,32 @@ def _recast(
             tuple(kept), (*behind, *moved), _all_names(data), estimator.tokens
         )
     else:
-        _check_kinds(estimator._step_columns.names, data)
+        _check_kinds(estimator._step_columns, data)
     return recast
 
 
-def _check_kinds(fitted: tuple[str, ...] | None, data: Sequences) -> None:
+def _check_kinds(fitted: StepColumns, data: Sequences) -> None:
     """Raise an error that names a column of numbers that held texts in training, or the reverse."""
     now = _all_names(data)
-    if fitted is None or now is None or fitted == now or set(fitted) != set(now):
-        return  # other names are scikit-learn's business
-    numeric = set(fitted[: data.n_features])
-    for name in now[: data.n_features]:
-        if name not in numeric:
-            raise ValueError(f"X: column {name!r} holds numbers, but in training it held texts or categories")
-    wrong = next(name for name in now[data.n_features :] if name in numeric)
-    raise ValueError(f"X: column {wrong!r} holds texts or categories, but in training it held numbers")
+    if fitted.names is None or now is None or fitted.names == now:
+        return
+    texts, texts_now = set(fitted.names[_n_numbers(fitted) :]), set(now[data.n_features :])
+    for name in now:
+        # Other names are scikit-learn's business.
+        if name in fitted.names and (name in texts) != (name in texts_now):
+            kinds = ("numbers", "texts or categories")
+            is_text = name in texts_now
+            raise ValueError(
+                f"X: column {name!r} holds {kinds[is_text]}, but in training it held {kinds[not is_text]}"
+            )
+
+
+def _n_numbers(fitted: StepColumns) -> int:
+    """Return how many features held numbers before the user called some of them categorical."""
+    total = len(fitted.numeric) + len(fitted.categorical)
+    # Columns of texts stand behind all numbers, and first among the categorical ones.
+    texts = [c for i, c in enumerate(fitted.categorical) if c == fitted.categorical[0] + i]
+    return texts[0] if texts and texts[-1] == total - 1 else total
 
 
 def _called_categorical(estimator: Any, data: Sequences, places: NDArray[np.int64] | None) -> list[int | str]:

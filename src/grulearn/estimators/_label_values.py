@@ -62,6 +62,8 @@ def settle_labels(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]
     """
     if array.dtype.kind != "O":
         return array, ~np.isnan(array) if array.dtype.kind == "f" else np.ones(array.shape, dtype=np.bool_)
+    if set(map(type, array.ravel().tolist())) == {str}:
+        return array, np.ones(array.shape, dtype=np.bool_)
     items = [item.item() if isinstance(item, np.generic) else item for item in array.ravel().tolist()]
     known = np.array([not is_missing(item) for item in items], dtype=np.bool_)
     kinds = {type(item) for item, there in zip(items, known.tolist(), strict=True) if there}

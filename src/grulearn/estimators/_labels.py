@@ -217,8 +217,8 @@ def _check_indicators(values: NDArray[Any]) -> None:
 
 
 def _is_ragged(y: Any) -> bool:
-    items = listed(y)
-    if items is None or any(isinstance(item, str) for item in items):
+    items = listed(y) or []
+    if not any(isinstance(item, list | tuple) or getattr(item, "shape", ()) for item in items):
         return False
     return len({np.shape(item) for item in items}) > 1 or any(np.ndim(item) > 1 for item in items)
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import get_config
 
+from grulearn.sequences import is_frame
+
 __all__ = [
     "column_label",
     "explain_text",
@@ -74,9 +76,14 @@ def explain_text(X: Any, what: str, error: ValueError, name: str, names: Sequenc
     found = first_non_number(X)
     if found is not None:
         position, value = found
+        remedy = "convert or drop it"
+        if what == "y":
+            remedy += ", or learn labels with GRUClassifier"
+        elif is_frame(X):
+            remedy += ", or make the whole column one of texts, which are categories"
         raise ValueError(
             f"{what} holds {value!r} at {place_label(position, names)}, which is not a number: could not "
-            f"convert string to float. {name} takes numbers only; convert or drop it."
+            f"convert string to float. {name} takes numbers only here; {remedy}."
         ) from error
 
 

@@ -138,6 +138,7 @@ def read_targets(estimator: Any, y: Any, X_shape: tuple[int | None, ...]) -> tup
             f"y is a {y!r}, which has a target for each step; expected one for each sequence. Set "
             'target="sequence" to learn one for each step'
         )
+    _refuse_dates(y)
     try:
         values = check_array(
             y,
@@ -293,6 +294,15 @@ def length_message(y_shape: tuple[int, ...], X_shape: tuple[int | None, ...]) ->
             f"so pass np.moveaxis(X, {axis}, 0)."
         )
     return message
+
+
+def _refuse_dates(y: Any) -> None:
+    """Raise an error for what scikit-learn would take as nanoseconds."""
+    for dtype in [y.dtype] if hasattr(y, "dtype") else getattr(y, "dtypes", ()):
+        if str(dtype).lower().startswith(("date", "time", "period", "duration")):
+            raise ValueError(
+                f"y holds {dtype}, expected numbers: turn it into such, for instance into days since a date"
+            )
 
 
 def _explain_ragged(y: Any, error: ValueError) -> None:

@@ -9,6 +9,7 @@ windows over a long log are views that overlap; nothing is padded.
 from __future__ import annotations
 
 from grulearn.sequences._forms import are_vectors, is_frame, listed
+from grulearn.sequences._frames import column_kinds
 from grulearn.sequences._reading import as_sequences, listed_sequences
 from grulearn.sequences._schema import Schema
 from grulearn.sequences._sequences import Sequences
@@ -19,6 +20,7 @@ __all__ = [
     "Sequences",
     "are_vectors",
     "as_sequences",
+    "column_kinds",
     "is_frame",
     "is_missing",
     "listed",

@@ -17,7 +17,7 @@ from grulearn.sequences._values import as_float_array
 if TYPE_CHECKING:
     import narwhals as nw
 
-__all__ = ["FrameReader", "read_wide", "stack_codes", "stack_numbers"]
+__all__ = ["FrameReader", "column_kinds", "read_wide", "stack_codes", "stack_numbers"]
 
 # Columns are brought into rows block by block: what a block of rows needs stays in the cache.
 _BLOCK_ROWS = 8192
@@ -147,6 +147,21 @@ class FrameReader:
         column = self.column(name)
         for begin in range(0, len(self), _CHUNK):
             yield column[begin : begin + _CHUNK].to_list()
+
+
+def column_kinds(frame: Any, place: str) -> dict[Any, str]:
+    """Return what each column of a dataframe holds, as narwhals calls it: "Float64", "String" and so on.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `FrameReader` does.
+    """
+    reader = FrameReader(frame, place)
+    kinds = {name: str(reader.column(name).dtype).partition("(")[0] for name in reader.names}
+    # Of pandas' periods narwhals only says that it does not know them.
+    given = zip(kinds, getattr(frame, "dtypes", ()), strict=False)
+    return kinds | {name: str(dtype) for name, dtype in given if kinds[name] == "Unknown"}
 
 
 def read_wide(frame: Any, place: str = "X") -> Blocks:

@@ -53,6 +53,8 @@ def _position(X: ListView, feature: Any) -> int:
         if feature not in names:
             raise ValueError(f"there is no numeric feature {feature!r}; there are {list(names)}")
         return names.index(feature)
+    if X.n_features == 0:
+        raise ValueError(f"there is no numeric feature {feature}: all features are categorical")
     if not 0 <= int(feature) < X.n_features:
         raise ValueError(f"there is no numeric feature {feature}; they count from 0 to {X.n_features - 1}")
     return int(feature)
