@@ -8,6 +8,7 @@ namespace grulearn::bindings {
 
 void bind_decoding(nanobind::module_& m);
 void bind_machine(nanobind::module_& m);
+void bind_masks(nanobind::module_& m);
 void bind_network(nanobind::module_& m);
 void bind_stream(nanobind::module_& m);
 void bind_tape(nanobind::module_& m);

@@ -14,6 +14,7 @@ NB_MODULE(_core, m) {
     });
     grulearn::bindings::bind_machine(m);
     grulearn::bindings::bind_decoding(m);
+    grulearn::bindings::bind_masks(m);
     grulearn::bindings::bind_network(m);
     grulearn::bindings::bind_stream(m);
     grulearn::bindings::bind_tape(m);

@@ -124,16 +124,19 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
             [](Network<Real>* self, std::int64_t input_size, std::int64_t hidden_size, std::int64_t num_layers,
                bool bidirectional, bool reset_after, bool bias, std::int64_t output_size, const std::string& pool,
                const std::string& target, const std::vector<std::pair<std::int64_t, std::int64_t>>& categorical,
-               bool decay, const std::string& isa) {
+               bool decay, double zoneout, bool layer_norm, const std::string& isa) {
                 NetworkConfig config{input_size, hidden_size, num_layers,    bidirectional,      reset_after,
                                      bias,       output_size, pool_of(pool), is_per_step(target)};
                 for (const auto& [codes, size] : categorical) config.tables.push_back({codes, size});
                 config.decay = decay;
+                config.zoneout = zoneout;
+                config.layer_norm = layer_norm;
                 new (self) Network<Real>(config, isa);
             },
             "input_size"_a, "hidden_size"_a, nb::kw_only(), "num_layers"_a = 1, "bidirectional"_a = false,
             "reset_after"_a = true, "bias"_a = true, "output_size"_a = 0, "pool"_a = "last", "target"_a = "value",
-            "categorical"_a = std::vector<std::pair<std::int64_t, std::int64_t>>(), "decay"_a = false, "isa"_a = "")
+            "categorical"_a = std::vector<std::pair<std::int64_t, std::int64_t>>(), "decay"_a = false,
+            "zoneout"_a = 0.0, "layer_norm"_a = false, "isa"_a = "")
         .def_prop_ro(
             "n_parameters", [](const Network<Real>& self) { return self.layout().canonical_size; },
             "Length of the flat parameter vector.")
@@ -171,7 +174,9 @@ void bind_network(nb::module_& m) {
         "and bias_hh of each layer and direction, then the input's, the query of pool=\"attention\", and the head's\n"
         "weight and bias. All arrays are float32.\n\n"
         "With categorical=[(n_codes, size), ...] each row has as many int32 codes as that has pairs: `codes`\n"
-        "(R, C), beside the numeric `rows`. With decay=True a row is [value (F), mask (F), gap (F)].");
+        "(R, C), beside the numeric `rows`. With decay=True a row is [value (F), mask (F), gap (F)].\n"
+        "zoneout: the part of each state that a step leaves as it was; a Trainer draws which units those are.\n"
+        "With layer_norm the gains gain_ih and gain_hh (3H,) of each layer and direction follow its biases.");
     bind_one<double>(m, "Network64", "`Network` in float64.");
 }
 

@@ -180,6 +180,27 @@ void set_optimizer_state(BoundTrainer<Real>& bound, const In<Real, 1>& first_mom
 }
 
 template <class Real>
+auto averaged_parameters(const BoundTrainer<Real>& bound) {
+    auto out = fresh<Real, 1>({bound.network.layout().canonical_size});
+    bound.trainer.averaged_parameters(out.data());
+    return out;
+}
+
+template <class Real>
+auto average_state(const BoundTrainer<Real>& bound) {
+    auto out = fresh<Real, 1>({bound.network.layout().canonical_size});
+    bound.trainer.average_state(out.data());
+    return std::tuple(out, bound.trainer.averaged_steps());
+}
+
+template <class Real>
+void set_average_state(BoundTrainer<Real>& bound, const In<Real, 1>& average, std::int64_t n_steps) {
+    const Exclusive exclusive(bound.in_use);
+    expect_shape("average", average, {bound.network.layout().canonical_size});
+    bound.trainer.set_average_state(average.data(), n_steps);
+}
+
+template <class Real>
 auto batch_weights(const BoundTrainer<Real>& bound) {
     auto out = fresh<double, 1>({static_cast<std::int64_t>(bound.batch_weights.size())});
     std::copy(bound.batch_weights.begin(), bound.batch_weights.end(), out.data());
@@ -192,15 +213,17 @@ void make(BoundTrainer<Real>* self, Network<Real>& network, const In<Real, 2>& r
           const std::string& loss, double delta, const std::vector<double>& quantiles,
           const std::optional<In<std::int64_t, 1>>& target_starts, const std::optional<In<Real, 1>>& sample_weight,
           const std::optional<In<Real, 1>>& step_weight, double beta1, double beta2, double epsilon,
-          double weight_decay, double clip_norm, std::int64_t checkpoint_steps, const Codes& codes, std::int64_t bptt) {
+          double weight_decay, double clip_norm, std::int64_t checkpoint_steps, const Codes& codes, std::int64_t bptt,
+          double dropout, double recurrent_dropout, std::uint64_t seed, double label_smoothing, double average_decay) {
     new (self)
         BoundTrainer<Real>(network, rows, starts, lengths, codes, {targets, target_starts, sample_weight, step_weight},
-                           {{loss_of(loss), delta, quantiles},
+                           {{loss_of(loss), delta, quantiles, label_smoothing},
                             batch_size,
                             checked_jobs(n_jobs),
                             checked_checkpoint_steps(checkpoint_steps),
-                            {beta1, beta2, epsilon, weight_decay, clip_norm},
-                            bptt});
+                            {beta1, beta2, epsilon, weight_decay, clip_norm, average_decay},
+                            bptt,
+                            {dropout, recurrent_dropout, seed}});
 }
 
 template <class Real>
@@ -213,7 +236,8 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
              nb::arg("sample_weight").noconvert().none() = nb::none(),
              nb::arg("step_weight").noconvert().none() = nb::none(), "beta1"_a = 0.9, "beta2"_a = 0.999,
              "epsilon"_a = 1e-8, "weight_decay"_a = 0.0, "clip_norm"_a = 0.0, "checkpoint_steps"_a = 0,
-             nb::arg("codes").noconvert().none() = nb::none(), "bptt"_a = 0)
+             nb::arg("codes").noconvert().none() = nb::none(), "bptt"_a = 0, "dropout"_a = 0.0,
+             "recurrent_dropout"_a = 0.0, "seed"_a = 0, "label_smoothing"_a = 0.0, "average_decay"_a = 0.0)
         .def("run_epoch", &run_epoch<Real>, nb::arg("order").noconvert().none(), "learning_rate"_a,
              "seconds"_a = std::numeric_limits<double>::infinity(),
              "One step for every batch of `order` (None: the sequences as they stand), with bptt and\n"
@@ -231,6 +255,21 @@ void bind_one(nb::module_& m, const char* name, const char* doc) {
              "`gradients` (n_parameters,) replaces the accumulated ones, for sums over several machines.")
         .def("optimizer_state", &optimizer_state<Real>,
              "Adam's first and second moments, (n_parameters,) each, and its number of steps: copies.")
+        .def(
+            "averaged_parameters", &averaged_parameters<Real>,
+            "The moving average of the parameters after each step, (n_parameters,), corrected for its beginning at 0;\n"
+            "before the first step the parameters.")
+        .def("average_state", &average_state<Real>,
+             "That average as it is kept, uncorrected, and its number of steps: copies.")
+        .def("set_average_state", &set_average_state<Real>, "average"_a.noconvert(), "n_steps"_a,
+             "Goes on from what average_state returned, here or of another trainer of such a network.")
+        .def_prop_rw(
+            "epoch", [](const BoundTrainer<Real>& self) { return self.trainer.epoch(); },
+            [](BoundTrainer<Real>& self, std::int64_t epoch) {
+                const Exclusive exclusive(self.in_use);
+                self.trainer.set_epoch(epoch);
+            },
+            "The number of the epoch, which random masks depend on; run_epoch counts it up at its end.")
         .def("set_optimizer_state", &set_optimizer_state<Real>, "first_moment"_a.noconvert(),
              "second_moment"_a.noconvert(), "n_steps"_a,
              "Goes on from what optimizer_state returned, here or of another trainer of such a network.");
@@ -249,7 +288,13 @@ void bind_trainer(nb::module_& m) {
         "target=\"sequence\". sample_weight (N,), step_weight (M,). weight_decay is decoupled and leaves biases\n"
         "and the input's weights alone; clip_norm bounds the global norm of the gradient, 0: no bound.\n"
         "bptt: gradients pass through so many steps at most, 0: all; longer sequences are taken in segments, with\n"
-        "the state carried from each to the next.");
+        "the state carried from each to the next.\n"
+        "dropout: the rate between layers and before the head; recurrent_dropout: that of the states that U "
+        "multiplies,\n"
+        "one mask for all steps of a sequence. Masks depend on the seed, the epoch, and a sequence's number and step\n"
+        "alone; draw_masks gives them. label_smoothing: for cross_entropy and binary_cross_entropy. average_decay: of "
+        "the\n"
+        "moving average of the parameters; 0 keeps none.");
     bind_one<double>(m, "Trainer64", "`Trainer` in float64.");
 }
 

@@ -57,9 +57,9 @@ def test_a_missing_field_has_the_old_meaning():
 @pytest.mark.parametrize("place", [None, "input", "cell", "pool", "head"])
 def test_an_unknown_field_is_from_a_newer_version(place):
     data = SPEC.to_dict()
-    (data if place is None else data[place])["zoneout"] = 0.1
+    (data if place is None else data[place])["peephole"] = True
     with pytest.raises(
-        ValueError, match=f"part '{place or 'network'}': unknown field zoneout.*newer grulearn"
+        ValueError, match=f"part '{place or 'network'}': unknown field peephole.*newer grulearn"
     ):
         NetworkSpec.from_dict(data)
 
@@ -227,3 +227,16 @@ def test_decay_needs_one_direction():
 def test_parts_are_of_their_classes():
     with pytest.raises(TypeError, match="NetworkSpec: cell must be CellSpec, got dict"):
         NetworkSpec(InputSpec(1), {"hidden_size": 4}, head=HeadSpec(1))
+
+
+@pytest.mark.parametrize("zoneout", [-0.1, 1.0, float("nan")])
+def test_zoneout_is_a_probability_below_one(zoneout):
+    with pytest.raises(ValueError, match="CellSpec: zoneout must be at least 0 and below 1, got"):
+        CellSpec(3, zoneout=zoneout)
+
+
+def test_zoneout_is_a_number():
+    with pytest.raises(TypeError, match="CellSpec: zoneout must be a number, got '0.1'"):
+        CellSpec(3, zoneout="0.1")
+    assert CellSpec(3, zoneout=0) == CellSpec(3)
+    assert CellSpec(3, zoneout=np.float32(0.5)).zoneout == 0.5

@@ -18,6 +18,13 @@ static void adam(const AdamStep& a) {
     }
 }
 
+static void average(const AverageStep& a) {
+    const vec keep = splat(a.keep), take = splat(a.take);
+    for (int64_t i = 0; i < a.count; i += V) {
+        store(a.average + i, fma(keep, load(a.average + i), take * load(a.values + i)));
+    }
+}
+
 // Each lane sums over 1024 vectors at most, then in double: in float32 exact to about 1e-6 for any length.
 static double sum_of_squares(const real* values, int64_t count) {
     double total = 0.0;

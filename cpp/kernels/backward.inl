@@ -147,7 +147,7 @@ struct GateGradients : ProductTiles {
         const vec r = load(g);
         const vec z = load(g + V);
         const vec n = load(g + 2 * V);
-        const vec h = previous_state(a, row, panel);
+        const vec h = state_of(a, a.mixed, row, panel);
         const vec da_n = dh * (kOne - z) * (kOne - n * n);
         store(carry, dh * z);
         store(g + V, dh * (h - n) * z * (kOne - z));
@@ -190,7 +190,7 @@ struct ResetGradient : ProductTiles {
         real* carry = a.carry + panel * a.carry_panel + row * V;
         const vec ds = load(a.reset_state + at);
         const vec r = load(g);
-        const vec h = previous_state(a, row, panel);
+        const vec h = state_of(a, a.h, row, panel);
         store(a.reset_state + at, r * h);
         store(carry, fma(ds, r, load(carry)));
         store(g, ds * h * r * (kOne - r));

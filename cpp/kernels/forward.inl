@@ -131,14 +131,15 @@ struct Place {
     [[nodiscard]] int64_t panel_of(int item) const { return panel + item % P; }
 };
 
+// Of a row of a.h or a.mixed.
 template <class Step>
-GRULEARN_INLINE vec previous_state(const Step& a, int64_t row, int64_t panel) {
-    return a.h == nullptr ? vec{} : load_partial(a.h[row] + panel * V, lanes_of(a.shape.hidden, panel));
+GRULEARN_INLINE vec state_of(const Step& a, const real* const* states, int64_t row, int64_t panel) {
+    return states == nullptr ? vec{} : load_partial(states[row] + panel * V, lanes_of(a.shape.hidden, panel));
 }
 
 // h' = (1 - z) n + z h
 GRULEARN_INLINE void mix(const ForwardStep& a, int64_t row, int64_t panel, vec z, vec n) {
-    const vec h = previous_state(a, row, panel);
+    const vec h = state_of(a, a.mixed, row, panel);
     store_partial(a.out[row] + panel * V, fma(z, h - n, n), lanes_of(a.shape.hidden, panel));
 }
 
@@ -252,7 +253,7 @@ struct ResetBeforeGates : ForwardTiles {
             const int64_t panel = place.panel_of(first + i);
             store(g[i], r[i]);
             store(g[i] + V, z[i]);
-            store(a.reset_state + (row * a.shape.panels + panel) * V, r[i] * previous_state(a, row, panel));
+            store(a.reset_state + (row * a.shape.panels + panel) * V, r[i] * state_of(a, a.h, row, panel));
         }
     }
 };

@@ -48,7 +48,8 @@ struct ForwardStep {
     const Real* bias = nullptr;  // null: no biases
     std::int64_t rows = 0;
     const Real* const* x = nullptr;  // [rows] inputs, F floats each
-    const Real* const* h = nullptr;  // [rows] previous states, H floats each; null: all zero
+    const Real* const* h = nullptr;  // [rows] what U multiplies: previous states, H floats each; null: all zero
+    const Real* const* mixed = nullptr;  // [rows] the states that z keeps: h but for recurrent dropout
     Real* const* out = nullptr;  // [rows] new states, H floats each
     Real* gates = nullptr;  // [panel][rows] saved gates; null (with reset_after only): inference
     std::int64_t gates_panel = 0;  // floats between panels of gates
@@ -83,7 +84,8 @@ struct BackwardStep {
     // [panel][rows] in: saved gates of step t, out: their gradients; null: only sum dh into carry (the gradient of h0)
     Real* gates = nullptr;
     std::int64_t gates_panel = 0;
-    const Real* const* h = nullptr;  // [rows] states before step t; null: all zero
+    const Real* const* h = nullptr;  // [rows] what U multiplied at step t; null: all zero
+    const Real* const* mixed = nullptr;  // [rows] the states that z kept: h but for recurrent dropout
     const Real* const* d_out = nullptr;  // [rows] gradients of the outputs of step t; null: none
     bool first = false;  // the pass begins here: dh starts from d_final, and carry is only written
     const Real* const* d_final = nullptr;  // [rows] gradients of the final states, H floats each; null: zero
@@ -177,6 +179,119 @@ struct DecayRateGradient {
     Real* d_bias = nullptr;  // added to
 };
 
+// Layer normalisation saves of a row-step, in the place of gates: r, z, n, and the normalised products with W and U.
+constexpr std::int64_t kNormSlots = 9;
+
+// What follows the products of a step of some rows, with reset_after.
+template <class Real>
+struct NormStep {
+    CellShape shape;
+    std::int64_t rows = 0;
+    const Real* inputs = nullptr;  // [panel][rows][3][V] W x
+    std::int64_t inputs_panel = 0;
+    const Real* states = nullptr;  // the same of U h; null: all zero
+    std::int64_t states_panel = 0;
+    const Real* gain = nullptr;  // [panel][6][V] of the products with W, then with U
+    const Real* bias = nullptr;  // null: none
+    const Real* const* mixed = nullptr;  // as in ForwardStep
+    Real* const* out = nullptr;  // [rows] new states
+    Real* saved = nullptr;  // [panel][rows][kNormSlots][V]; null: not kept
+    std::int64_t saved_panel = 0;
+    Real* scales = nullptr;  // [rows][6] 1 / standard deviation of each product
+};
+
+// From dh to the gradients by both products of a step. These, and the gate gradients da_r, da_z, da_n and dq, are
+// [panel][rows][4][V], all with the same distance between panels.
+template <class Real>
+struct NormGradient {
+    CellShape shape;
+    std::int64_t rows = 0;
+    const Real* gain = nullptr;
+    const Real* bias = nullptr;
+    const Real* saved = nullptr;
+    std::int64_t saved_panel = 0;
+    const Real* scales = nullptr;
+    const Real* const* mixed = nullptr;
+    bool first = false;  // as in BackwardStep, like all of these
+    const Real* const* d_final = nullptr;
+    const Real* const* d_out = nullptr;
+    Real* carry = nullptr;
+    std::int64_t carry_panel = 0;
+    Real* d_gates = nullptr;
+    Real* d_inputs = nullptr;  // by W x: slots 0, 1, 2
+    Real* d_states = nullptr;  // by U h: slots 0, 1, 3
+    std::int64_t panel = 0;
+};
+
+// Sums over row-steps, for some panels.
+template <class Real>
+struct NormGainGradient {
+    std::int64_t count = 0;
+    const Real* d_gates = nullptr;
+    std::int64_t panel = 0;
+    const Real* saved = nullptr;
+    std::int64_t saved_panel = 0;
+    std::int64_t panel_begin = 0, panel_end = 0;
+    Real* out = nullptr;  // packed as gain, added to
+};
+
+// Random masks of rows: 1 where the 24 bits drawn for a unit, by the row's key, are below `below`; else 0.
+struct MaskRows {
+    std::int64_t rows = 0;
+    std::int64_t begin = 0, end = 0;  // units; begin is a multiple of V
+    const std::uint64_t* keys = nullptr;  // [rows]
+    std::int32_t below = 0;  // of 2^24
+};
+
+// Dropout: out = mask * scale * x.
+template <class Real>
+struct DropRows {
+    MaskRows mask;
+    Real scale = 1;
+    const Real* const* x = nullptr;  // [rows] null: all 1
+    Real* const* out = nullptr;  // [rows] may be x
+};
+
+// out = factor * x, of units [begin, end).
+template <class Real>
+struct ScaleRows {
+    std::int64_t rows = 0, begin = 0, end = 0;
+    const Real* const* factor = nullptr;  // [rows]
+    const Real* const* x = nullptr;  // [rows]
+    Real* const* out = nullptr;  // [rows] may be x
+};
+
+// Zoneout: out = kept * h + (1 - kept) * out, where kept is a mask or, without keys, a number.
+template <class Real>
+struct ZoneoutRows {
+    MaskRows mask;
+    Real kept = 0;
+    const Real* const* h = nullptr;  // [rows] states before the step; null: all zero
+    Real* const* out = nullptr;  // [rows] states after it
+};
+
+// Where states are dropped or kept, dh takes other ways than through the gates: `bypass` holds their part, and carry,
+// as in BackwardStep, the rest. Both are [panel][rows][V].
+template <class Real>
+struct BypassRows {
+    std::int64_t rows = 0, begin = 0, end = 0;  // units
+    Real* carry = nullptr;
+    Real* bypass = nullptr;
+    std::int64_t panel = 0;  // scalars between panels of either
+    bool add = false;  // park_gradient: to what is in bypass
+    const Real* const* factor = nullptr;  // leaving_gradient: [rows] recurrent dropout; null: all 1
+};
+
+// The gradient of states after zoneout: bypass = kept * dh, carry = dh - bypass.
+template <class Real>
+struct ZoneoutGradient {
+    ZoneoutRows<Real> forward;  // h and out are not read
+    BypassRows<Real> way;
+    bool first = false;  // as in BackwardStep
+    const Real* const* d_final = nullptr;
+    const Real* const* d_out = nullptr;
+};
+
 // A linear map from rows of K scalars to O outputs: out = x w^T + b, w (O, K) row-major.
 template <class Real>
 struct HeadForward {
@@ -220,6 +335,7 @@ struct LossRows {
     Real delta = 1;  // huber
     const Real* quantiles = nullptr;  // pinball: [n_quantiles], rising
     std::int64_t n_quantiles = 0, anchor = 0;  // anchor: which of them is an output as it stands
+    Real smoothing = 0;  // cross_entropy and binary_cross_entropy: label smoothing
 };
 
 // The outputs of some rows, to be replaced by what they stand for.
@@ -268,6 +384,15 @@ struct AdamStep {
     Real decay_factor = 1;  // 1 - learning rate * weight decay
 };
 
+// average = keep * average + take * values
+template <class Real>
+struct AverageStep {
+    std::int64_t count = 0;  // a multiple of V
+    const Real* values = nullptr;
+    Real* average = nullptr;
+    Real keep = 0, take = 0;
+};
+
 template <class Real>
 struct KernelTable {
     const char* name;
@@ -283,6 +408,15 @@ struct KernelTable {
     void (*decay_states)(const DecayStates<Real>&);
     void (*decay_states_gradient)(const DecayStatesGradient<Real>&);
     void (*decay_rate_gradient)(const DecayRateGradient<Real>&);
+    void (*norm_step)(const NormStep<Real>&);
+    void (*norm_gradient)(const NormGradient<Real>&);
+    void (*norm_gain_gradient)(const NormGainGradient<Real>&);
+    void (*drop_rows)(const DropRows<Real>&);
+    void (*scale_rows)(const ScaleRows<Real>&);
+    void (*zoneout)(const ZoneoutRows<Real>&);
+    void (*zoneout_gradient)(const ZoneoutGradient<Real>&);
+    void (*park_gradient)(const BypassRows<Real>&);  // bypass = carry (or += carry), carry = 0
+    void (*leaving_gradient)(const BypassRows<Real>&);  // carry = bypass + factor * carry
     void (*head_forward)(const HeadForward<Real>&);
     void (*head_input_gradient)(const HeadInputGradient<Real>&);
     void (*head_weight_gradient)(const HeadWeightGradient<Real>&);
@@ -294,6 +428,7 @@ struct KernelTable {
     void (*attention)(const PoolRows<Real>&);
     void (*attention_gradient)(const PoolRows<Real>&);
     void (*adam)(const AdamStep<Real>&);
+    void (*average)(const AverageStep<Real>&);
     double (*sum_of_squares)(const Real* values, std::int64_t count);
     // packed (w or u) -> transposed; gate g of the first n_gates (from first_gate) goes to the g-th block of lanes
     void (*transpose)(const CellShape&, const Real* packed, std::int64_t n_inputs, int first_gate, int n_gates,

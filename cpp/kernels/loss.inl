@@ -56,6 +56,13 @@ struct BinaryCrossEntropy {
     }
 };
 
+struct SmoothBinaryCrossEntropy {
+    GRULEARN_INLINE LossTerm of(vec a, vec y, const LossRows& rows) {
+        const vec half = splat(rows.smoothing / 2);
+        return BinaryCrossEntropy::of(a, fma(splat(kOne - rows.smoothing), y, half), rows);
+    }
+};
+
 // Losses with one output for each target: rows do not matter.
 template <class Of>
 GRULEARN_INLINE double elementwise(const LossRows& a) {
@@ -193,6 +200,17 @@ GRULEARN_INLINE real sum_of(const real* x, int64_t count) {
     return sum_lanes(sum);
 }
 
+// A row's loss where each class wants a part of the target; `out`, its logits, become the derivatives.
+GRULEARN_INLINE double smooth_cross_entropy(const LossRows& a, real* out, const real* power, int64_t wanted,
+                                            real weight, real total) {
+    const real most = kOne - a.smoothing, each = a.smoothing / static_cast<real>(a.outputs);
+    const real loss = natural_log(splat(total))[0] - (most * out[wanted] + each * sum_of(out, a.outputs));
+    const real share = weight / total;
+    for (int64_t o = 0; o < a.outputs; ++o) out[o] = share * power[o] - weight * each;
+    out[wanted] -= weight * most;
+    return weight * loss;
+}
+
 // Logits are first moved so that the largest of a row is 0: then no power overflows, and their sum is at least 1.
 static double cross_entropy_loss(const LossRows& a) {
     const int64_t count = a.rows * a.outputs;
@@ -216,6 +234,10 @@ static double cross_entropy_loss(const LossRows& a) {
         }
         const real total = sum_of(power, a.outputs);
         const auto wanted = a.classes[row];
+        if (a.smoothing > 0) {
+            sum += smooth_cross_entropy(a, out, power, wanted, weight, total);
+            continue;
+        }
         sum += weight * (natural_log(splat(total))[0] - out[wanted]);
         const real share = weight / total;
         for (int64_t o = 0; o < a.outputs; ++o) out[o] = share * power[o];
@@ -233,7 +255,8 @@ static double loss_and_slope(const LossRows& a) {
         case Loss::poisson: return elementwise<Poisson>(a);
         case Loss::gaussian: return gaussian_loss(a);
         case Loss::cross_entropy: return cross_entropy_loss(a);
-        case Loss::binary_cross_entropy: return elementwise<BinaryCrossEntropy>(a);
+        case Loss::binary_cross_entropy:
+            return a.smoothing > 0 ? elementwise<SmoothBinaryCrossEntropy>(a) : elementwise<BinaryCrossEntropy>(a);
     }
     return 0.0;
 }

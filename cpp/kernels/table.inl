@@ -29,6 +29,14 @@ using DecayInputs = grulearn::DecayInputs<real>;
 using DecayStates = grulearn::DecayStates<real>;
 using DecayStatesGradient = grulearn::DecayStatesGradient<real>;
 using DecayRateGradient = grulearn::DecayRateGradient<real>;
+using NormStep = grulearn::NormStep<real>;
+using NormGradient = grulearn::NormGradient<real>;
+using NormGainGradient = grulearn::NormGainGradient<real>;
+using DropRows = grulearn::DropRows<real>;
+using ScaleRows = grulearn::ScaleRows<real>;
+using ZoneoutRows = grulearn::ZoneoutRows<real>;
+using BypassRows = grulearn::BypassRows<real>;
+using ZoneoutGradient = grulearn::ZoneoutGradient<real>;
 using HeadForward = grulearn::HeadForward<real>;
 using HeadInputGradient = grulearn::HeadInputGradient<real>;
 using HeadWeightGradient = grulearn::HeadWeightGradient<real>;
@@ -36,6 +44,7 @@ using LossRows = grulearn::LossRows<real>;
 using LinkRows = grulearn::LinkRows<real>;
 using PoolRows = grulearn::PoolRows<real>;
 using AdamStep = grulearn::AdamStep<real>;
+using AverageStep = grulearn::AverageStep<real>;
 
 #include "activation.inl"
 #include "forward.inl"
@@ -44,6 +53,8 @@ using AdamStep = grulearn::AdamStep<real>;
 #include "head.inl"
 #include "exponential.inl"
 #include "decay.inl"
+#include "norm.inl"
+#include "mask.inl"
 #include "loss.inl"
 #include "link.inl"
 #include "pool.inl"
@@ -71,6 +82,15 @@ const KernelTable<real>& table<real>() {
         decay_states,
         decay_states_gradient,
         decay_rate_gradient,
+        norm_step,
+        norm_gradient,
+        norm_gain_gradient,
+        drop_rows,
+        scale_rows,
+        zoneout,
+        zoneout_gradient,
+        park_gradient,
+        leaving_gradient,
         head_forward,
         head_input_gradient,
         head_weight_gradient,
@@ -82,6 +102,7 @@ const KernelTable<real>& table<real>() {
         attention,
         attention_gradient,
         adam,
+        average,
         sum_of_squares,
         transpose,
         peak,

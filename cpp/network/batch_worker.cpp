@@ -12,9 +12,11 @@ LossSum ShardWorker<Real>::run(const BatchPlan& plan, const SequencesView<Real>&
                                const Targets<Real>& targets, std::span<const std::int64_t> batch,
                                const TransposedWeights<Real>& transposed, Real* gradients,
                                std::vector<TableGradients<Real>>& tables, const CarriedStates<Real>& states,
-                               int n_jobs) {
-    recording_.forward(plan, inputs_.forward(plan, sequences, n_jobs), states.before, n_jobs);
-    const LossSum loss = head_.run(plan, recording_, targets, batch, gradients, n_jobs);
+                               const MaskSource* source, int n_jobs) {
+    PlanMasks<Real>* masks = source == nullptr ? nullptr : &masks_;
+    if (masks != nullptr) masks->begin(*source, plan, batch, states.before != nullptr);
+    recording_.forward(plan, inputs_.forward(plan, sequences, n_jobs), states.before, masks, n_jobs);
+    const LossSum loss = head_.run(plan, recording_, targets, batch, masks, gradients, n_jobs);
     typename Recording<Real>::InputGradients wanted;
     wanted.parameters = gradients;
     wanted.rows = inputs_.d_rows();
@@ -100,7 +102,7 @@ std::int64_t BatchWorker<Real>::rows_of_a_shard() const {
 
 template <class Real>
 LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Targets<Real>& targets,
-                               std::span<const std::int64_t> batch, Real* gradients,
+                               std::span<const std::int64_t> batch, Real* gradients, const MaskSource* source,
                                const CarriedStates<Real>& states) {
     const auto shards = static_cast<std::int64_t>(shards_.size());
     const std::int64_t size = network_.layout().dense_size;
@@ -131,7 +133,7 @@ LossSum BatchWorker<Real>::run(const SequencesView<Real>& sequences, const Targe
         for (std::int64_t i = shards * sum / sums; i < shards * (sum + 1) / sums; ++i) {
             const auto at = static_cast<std::size_t>(i);
             losses_[at] = worker.run(shards_[at], sequences, targets, batch, transposed_, own, table_gradients_[at],
-                                     states, together ? n_jobs_ : 1);
+                                     states, source, together ? n_jobs_ : 1);
         }
     });
     for_parameter_blocks(worthwhile_threads(n_jobs_, sums * size), size, [&](std::int64_t begin, std::int64_t end) {

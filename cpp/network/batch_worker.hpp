@@ -25,17 +25,19 @@ template <class Real>
 class ShardWorker {
 public:
     ShardWorker(const Network<Real>& network, std::int64_t checkpoint_steps)
-        : network_(network), inputs_(network), recording_(network, checkpoint_steps), head_(network) {}
+        : network_(network), inputs_(network), masks_(network), recording_(network, checkpoint_steps), head_(network) {}
 
     // Adds the gradient of the sum of losses of the plan's rows, that of embeddings to `tables` instead; returns that
     // sum.
     LossSum run(const BatchPlan& plan, const SequencesView<Real>& sequences, const Targets<Real>& targets,
                 std::span<const std::int64_t> batch, const TransposedWeights<Real>& transposed, Real* gradients,
-                std::vector<TableGradients<Real>>& tables, const CarriedStates<Real>& states, int n_jobs);
+                std::vector<TableGradients<Real>>& tables, const CarriedStates<Real>& states, const MaskSource* source,
+                int n_jobs);
 
 private:
     const Network<Real>& network_;
     InputStage<Real> inputs_;
+    PlanMasks<Real> masks_;
     Recording<Real> recording_;
     HeadWorker<Real> head_;
 };
@@ -53,9 +55,9 @@ public:
     // The batch just planned comes again every epoch, from the same memory.
     void keep_plan(const std::int64_t* batch) { planned_ = batch; }
 
-    // Adds the gradient of the sum of losses of what was planned.
+    // Adds the gradient of the sum of losses of what was planned. source null: no masks.
     LossSum run(const SequencesView<Real>& sequences, const Targets<Real>& targets, std::span<const std::int64_t> batch,
-                Real* gradients, const CarriedStates<Real>& states = {});
+                Real* gradients, const MaskSource* source, const CarriedStates<Real>& states = {});
 
 private:
     void cut();

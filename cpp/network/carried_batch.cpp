@@ -9,6 +9,7 @@ namespace grulearn {
 template <class Real>
 void CarriedBatch<Real>::begin(const SequencesView<Real>& sequences, std::span<const std::int64_t> batch) {
     sequences_ = &sequences;
+    batch_ = batch;
     whole_.build(sequences, batch);
     const NetworkConfig& config = network_.config();
     states_.resize_zeroed(config.cells() * whole_.rows * config.hidden_size);
@@ -48,11 +49,13 @@ CarriedStates<Real> CarriedBatch<Real>::states() {
 }
 
 template <class Real>
-void CarriedBatch<Real>::pass() {
+void CarriedBatch<Real>::pass(const MaskSource* source) {
     const NetworkConfig& config = network_.config();
     const Real* before = fresh_ ? nullptr : states_.data();
     const LayerInputs<Real> inputs = inputs_.forward(segment_, *sequences_, n_jobs_);
-    forward_layers<Real>(network_, segment_, inputs, before, {}, layers_, nullptr, n_jobs_);
+    if (source != nullptr) masks_.begin(*source, segment_, batch_, before != nullptr);
+    forward_layers<Real>(network_, segment_, inputs, before, {}, layers_, nullptr,
+                         source == nullptr ? nullptr : &masks_, n_jobs_);
     for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
         const RowSpace<Real> own{layers_[static_cast<std::size_t>(layer)].data(), config.state_size(), RowOrder::time,
                                  nullptr};

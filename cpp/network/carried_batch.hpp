@@ -14,9 +14,10 @@ namespace grulearn {
 template <class Real>
 class CarriedBatch {
 public:
-    CarriedBatch(const Network<Real>& network, int n_jobs) : network_(network), n_jobs_(n_jobs), inputs_(network) {}
+    CarriedBatch(const Network<Real>& network, int n_jobs)
+        : network_(network), n_jobs_(n_jobs), inputs_(network), masks_(network) {}
 
-    // All sequences begin from zero. `sequences` must live until the next call.
+    // All sequences begin from zero. `sequences` and `batch` must live until the next call.
     void begin(const SequencesView<Real>& sequences, std::span<const std::int64_t> batch);
 
     // Makes the next `steps` steps of each sequence the segment; false where all have ended, or before `end`.
@@ -28,8 +29,8 @@ public:
     [[nodiscard]] const BatchPlan& segment() const { return segment_; }
     // What the segment begins with and leaves.
     [[nodiscard]] CarriedStates<Real> states();
-    // Takes the states through the segment, and nothing else.
-    void pass();
+    // Takes the states through the segment, and nothing else. source null: no masks.
+    void pass(const MaskSource* source);
 
 private:
     // The segment of `plan` from step_ on.
@@ -38,7 +39,9 @@ private:
     const Network<Real>& network_;
     int n_jobs_;
     InputStage<Real> inputs_;
+    PlanMasks<Real> masks_;
     const SequencesView<Real>* sequences_ = nullptr;
+    std::span<const std::int64_t> batch_;
     BatchPlan whole_, before_ends_, segment_;
     std::int64_t step_ = 0;          // where the next segment begins
     bool fresh_ = true;              // nothing has left states yet

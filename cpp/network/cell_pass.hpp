@@ -10,6 +10,7 @@
 #include "gate_store.hpp"
 #include "grulearn/buffer.hpp"
 #include "grulearn/network.hpp"
+#include "masks.hpp"
 #include "thread_pool.hpp"
 
 namespace grulearn {
@@ -22,6 +23,11 @@ struct Cell {
 
     [[nodiscard]] std::int64_t index() const { return layer * network->config().directions() + direction; }
     [[nodiscard]] CellShape shape() const;
+    [[nodiscard]] bool normalises() const { return network->config().layer_norm; }
+    // Scalars that are kept of a row-step in one panel.
+    [[nodiscard]] std::int64_t saved_unit() const {
+        return (normalises() ? kNormSlots : shape().slots()) * network->kernels().width;
+    }
     [[nodiscard]] std::int64_t padded_hidden() const { return shape().panels * network->kernels().width; }
     [[nodiscard]] std::int64_t position(const BatchPlan& plan, std::int64_t row, std::int64_t step) const {
         return direction == 0 ? step : plan.length[static_cast<std::size_t>(row)] - 1 - step;
@@ -40,20 +46,27 @@ struct CellData {
     RowSpace<Real> inputs;     // F scalars a row
     RowSpace<Real> states;     // this cell's H columns
     const Real* h0 = nullptr;  // (N, H) in the batch's order, or null
-    RowSpace<Real> gaps;       // base null: states do not fade
-    RowSpace<Real> faded;      // the states that enter each step, where they fade and are kept for the way back
+    RowSpace<Real> gaps = {};  // base null: states do not fade
+    // Kept for the way back, base null: not there. The states that enter each step, where they fade, and those that U
+    // multiplies, where recurrent dropout takes some of them out.
+    RowSpace<Real> faded = {}, masked = {};
+    Real* scales = nullptr;  // with layer normalisation: [row-step][6], of NormStep; null: not kept
+    const PlanMasks<Real>* masks = nullptr;  // null: nothing is dropped, and zoneout takes what it is expected to
 
     [[nodiscard]] bool fades() const { return gaps.base != nullptr; }
-    // Pointers to the inputs / states / previous states / states that enter the step of rows [begin, end) at a step.
+    [[nodiscard]] bool drops_recurrent() const { return masks != nullptr && masks->drops_recurrent(); }
+    // Pointers to the inputs / states / previous states of rows [begin, end) at a step.
     void input_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
                     const Real** out) const;
     void state_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end, Real** out) const;
     // false: there is no previous state (first step, no h0)
     bool previous_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
                        const Real** out) const;
-    // After the forward pass: as previous_rows, or faded.
+    // After the forward pass: as previous_rows, or faded; and what U multiplied.
     bool entering_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
                        const Real** out) const;
+    bool product_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
+                      const Real** out) const;
     // Pointers to the gaps of rows [begin, end), if states fade.
     void gap_rows(std::int64_t step, std::int64_t begin, std::int64_t end, const Real** out) const;
 };
@@ -125,10 +138,10 @@ struct RowGradients {
 
 template <class Real>
 struct CellGradients {
-    GateStore<Real> gates;            // in: as saved; out: gate gradients
-    RowSpace<Real> d_states;          // gradients of the states as outputs; base null: none
+    GateStore<Real> gates;  // in: as saved; out: gate gradients
+    RowSpace<Real> d_states;  // gradients of the states as outputs; base null: none
     RowGradients<Real> final_states;  // of this cell
-    Real* carry = nullptr;            // [panel][rows][V] scratch; out: the gradient of h0, if wanted
+    Real* carry = nullptr;  // [panel][rows][V] scratch; out: the gradient of h0, if wanted
     bool want_h0 = false;
     Real* d_parameters = nullptr;  // packed, of the whole network, added to
     const Real* u_t = nullptr;  // U transposed (kernels.hpp)
@@ -143,6 +156,8 @@ struct CellGradients {
 template <class Real>
 struct BackwardScratch {
     Buffer<Real> reset_states;
+    Buffer<Real> bypass;  // see BypassRows
+    Buffer<Real> norm;  // with layer normalisation: d_gates, d_inputs and d_states of NormGradient, of a chunk
     Buffer<Real> d_rates;  // of decay, (row-steps of a chunk, padded H)
     std::vector<const Real*> inputs, previous, resets, gaps;  // by row-step of a chunk
 };

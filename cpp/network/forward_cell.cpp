@@ -1,125 +1,11 @@
 #include <algorithm>
-#include <cmath>
 
 #include "cell_pass.hpp"
+#include "norm_step.hpp"
+#include "state_hooks.hpp"
 #include "thread_pool.hpp"
 
 namespace grulearn {
-
-template <class Real>
-CellShape Cell<Real>::shape() const {
-    const NetworkConfig& config = network->config();
-    const std::int64_t width = network->kernels().width;
-    return {config.inputs_of_layer(layer), config.hidden_size, (config.hidden_size + width - 1) / width,
-            config.reset_after};
-}
-
-template <class Real>
-void CellData<Real>::input_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
-                                const Real** out) const {
-    for (std::int64_t i = begin; i < end; ++i) *out++ = inputs.at(*plan, i, cell.position(*plan, i, step));
-}
-
-template <class Real>
-void CellData<Real>::state_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
-                                Real** out) const {
-    for (std::int64_t i = begin; i < end; ++i) *out++ = states.at(*plan, i, cell.position(*plan, i, step));
-}
-
-template <class Real>
-bool CellData<Real>::previous_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
-                                   const Real** out) const {
-    if (step == 0 && h0 == nullptr) return false;
-    const std::int64_t hidden = cell.network->config().hidden_size;
-    for (std::int64_t i = begin; i < end; ++i) {
-        *out++ = step == 0 ? h0 + plan->sequence[static_cast<std::size_t>(i)] * hidden
-                           : states.at(*plan, i, cell.position(*plan, i, step - 1));
-    }
-    return true;
-}
-
-template <class Real>
-bool CellData<Real>::entering_rows(const Cell<Real>& cell, std::int64_t step, std::int64_t begin, std::int64_t end,
-                                   const Real** out) const {
-    if (!fades() || (step == 0 && h0 == nullptr)) return previous_rows(cell, step, begin, end, out);
-    for (std::int64_t i = begin; i < end; ++i) *out++ = faded.at(*plan, i, step);
-    return true;
-}
-
-template <class Real>
-void CellData<Real>::gap_rows(std::int64_t step, std::int64_t begin, std::int64_t end, const Real** out) const {
-    for (std::int64_t i = begin; i < end; ++i) *out++ = gaps.at(*plan, i, step);
-}
-
-template <class Real>
-DecayStates<Real> decay_of_states(const Network<Real>& network, std::int64_t rows, const Real* const* gaps) {
-    DecayStates<Real> decay;
-    decay.rows = rows;
-    decay.features = network.config().input_size;
-    decay.hidden = network.config().hidden_size;
-    decay.gap = gaps;
-    decay.weight = network.packed() + network.layout().decay.hidden_weight;
-    decay.bias = network.packed() + network.layout().decay.hidden_bias;
-    return decay;
-}
-
-std::int64_t group_size(const CellShape& shape, const BatchPlan& plan, int threads) {
-    if (threads <= 1) return kMaxGroup;
-    // Sequences of unequal length need several groups a thread to even out. Each reads all weights at every step, so
-    // those of a large cell should be few.
-    constexpr std::int64_t kLargeCell = 64 * 1024;  // weights of a gate: beyond the L2
-    const bool even_lengths = plan.rows == 0 || plan.length.back() == plan.steps;
-    const bool large = shape.hidden * (shape.inputs + shape.hidden) >= kLargeCell;
-    const std::int64_t pieces = threads * (!large ? 4 : even_lengths ? 1 : 2);
-    const std::int64_t even = (plan.rows + pieces - 1) / pieces;
-    return std::clamp<std::int64_t>((even + 7) / 8 * 8, 8, kMaxGroup);
-}
-
-std::vector<std::int64_t> dealt_to_and_fro(std::int64_t items, int threads) {
-    std::vector<std::int64_t> next(static_cast<std::size_t>(threads)), end(next.size());
-    for (std::int64_t t = 0; t < threads; ++t) {  // the parts of parallel_for
-        next[static_cast<std::size_t>(t)] = items * t / threads;
-        end[static_cast<std::size_t>(t)] = items * (t + 1) / threads;
-    }
-    std::vector<std::int64_t> order(static_cast<std::size_t>(items));
-    for (std::int64_t item = 0, turn = 0; item < items; ++turn) {
-        const std::int64_t t = turn % threads;
-        const auto thread = static_cast<std::size_t>(turn / threads % 2 == 0 ? t : threads - 1 - t);
-        if (next[thread] < end[thread]) order[static_cast<std::size_t>(next[thread]++)] = item++;
-    }
-    return order;
-}
-
-int team_size(const CellShape& shape, std::int64_t rows, int threads) {
-    // Weights of a gate whose products take as long as a meeting. Two threads took as long as one with 2,700 weights a
-    // gate, and two thirds of it with 5,100; three meetings' worth and more are shared.
-    constexpr double kWeights = 1536;
-    const std::int64_t tiles = (rows + 7) / 8;
-    if (rows < 1 || rows > kMaxGroup || 2 * tiles > threads) return 1;
-    // A step of m members takes work / m and m meetings: the best m is the root of their ratio.
-    const auto work = static_cast<double>(rows * shape.hidden * (shape.inputs + shape.hidden));
-    const std::int64_t best = std::lround(std::sqrt(work / kWeights));
-    const std::int64_t members = std::clamp<std::int64_t>(best, 1, std::min<std::int64_t>(threads, shape.panels));
-    const std::int64_t panels_of_each = (shape.panels + members - 1) / members;
-    const std::int64_t busy = (shape.panels + panels_of_each - 1) / panels_of_each;
-    return busy < 2 * tiles ? 1 : static_cast<int>(busy);  // fewer do as well by rows
-}
-
-StepPart team_part(const CellShape& shape, const Team& team, int thread) {
-    StepPart part;
-    part.panel_begin = shape.panels * thread / team.size();
-    part.panel_end = shape.panels * (thread + 1) / team.size();
-    return part;
-}
-
-int worthwhile_threads(int n_jobs, std::int64_t multiply_adds) {
-    constexpr std::int64_t kWorthWaking = 250'000;
-    return static_cast<int>(std::clamp<std::int64_t>(multiply_adds / kWorthWaking, 1, n_jobs));
-}
-
-std::int64_t multiply_adds(const CellShape& shape, std::int64_t row_steps) {
-    return row_steps * 3 * shape.hidden * (shape.inputs + shape.hidden);
-}
 
 namespace {
 
@@ -160,20 +46,47 @@ private:
     Buffer<Real> gates_, reset_states_;
 };
 
-// Where the faded states of one group's rows go, a thread, if they are not kept.
+// Where the faded and the masked states of one group's rows go, a thread, if they are not kept.
 template <class Real>
-class FadedScratch {
+class StateScratch {
 public:
-    FadedScratch(const Cell<Real>& cell, const CellData<Real>& data, std::int64_t threads, std::int64_t group)
+    StateScratch(const Cell<Real>& cell, const CellData<Real>& data, std::int64_t threads, std::int64_t group)
         : size_(group * cell.network->config().hidden_size) {
-        if (data.fades() && data.faded.base == nullptr) states_.resize(threads * size_);
+        if (data.fades() && data.faded.base == nullptr) faded_.resize(threads * size_);
+        if (data.drops_recurrent() && data.masked.base == nullptr) masked_.resize(threads * size_);
     }
 
-    [[nodiscard]] Real* of(int thread) { return states_.size() == 0 ? nullptr : states_.data() + thread * size_; }
+    struct Places {
+        Real *faded, *masked;  // null: they are kept
+    };
+    [[nodiscard]] Places of(int thread) {
+        const auto part = [&](Buffer<Real>& all) { return all.size() == 0 ? nullptr : all.data() + thread * size_; };
+        return {part(faded_), part(masked_)};
+    }
 
 private:
     std::int64_t size_;
-    Buffer<Real> states_;
+    Buffer<Real> faded_, masked_;
+};
+
+// Scratch of layer normalisation, a thread.
+template <class Real>
+class NormScratch {
+public:
+    NormScratch(const Cell<Real>& cell, std::int64_t threads) : size_(norm_scratch_size(cell) + kScales) {
+        if (cell.normalises()) values_.resize(threads * size_);
+    }
+
+    [[nodiscard]] Real* of(int thread) { return values_.size() == 0 ? nullptr : values_.data() + thread * size_; }
+    // Part of it, where scales are not kept.
+    [[nodiscard]] static Real* scales(const Cell<Real>& cell, Real* scratch) {
+        return scratch + norm_scratch_size(cell);
+    }
+
+private:
+    static constexpr std::int64_t kScales = 6 * kMaxGroup;
+    std::int64_t size_;
+    Buffer<Real> values_;
 };
 
 // Some rows of a cell through all steps, or their part of some panels.
@@ -182,13 +95,20 @@ class ForwardRows {
 public:
     // gates null: not kept.
     ForwardRows(const Cell<Real>& cell, const CellData<Real>& data, const GateStore<Real>* gates)
-        : cell_(cell), data_(data), plan_(*data.plan), kernels_(cell.network->kernels()), gates_(gates) {}
+        : cell_(cell),
+          data_(data),
+          plan_(*data.plan),
+          kernels_(cell.network->kernels()),
+          gates_(gates),
+          hooks_(cell, data) {}
 
-    // Rows [begin, begin + size). faded: of FadedScratch. meet() is called whenever other panels are needed.
+    // Rows [begin, begin + size). meet() is called whenever other panels are needed.
     template <class Meet>
-    void run(ForwardStep<Real> step, std::int64_t begin, std::int64_t size, Real* faded, const Meet& meet) const {
+    void run(ForwardStep<Real> step, std::int64_t begin, std::int64_t size,
+             const typename StateScratch<Real>::Places& scratch, Real* norm, const Meet& meet) const {
         const Real* x[kMaxGroup];
         const Real* h[kMaxGroup];
+        const Real* masked[kMaxGroup];
         Real* out[kMaxGroup];
         step.x = x;
         step.out = out;
@@ -203,25 +123,39 @@ public:
             data_.input_rows(cell_, t, begin, end, x);
             data_.state_rows(cell_, t, begin, end, out);
             step.h = data_.previous_rows(cell_, t, begin, end, h) ? h : nullptr;
-            if (data_.fades() && step.h != nullptr) fade(t, begin, end, h, faded);
+            if (data_.fades() && step.h != nullptr) fade(t, begin, end, h, scratch.faded);
+            step.mixed = step.h;
             step.rows = end - begin;
+            if (data_.drops_recurrent() && step.h != nullptr) {
+                hooks_.mask_states(t, begin, end, own, h, scratch.masked, masked);
+                step.h = masked;
+                meet();
+            }
             if (gates_ != nullptr) {
                 const auto place = gates_->at(t, begin);
                 step.gates = place.gates;
                 step.gates_panel = place.panel;
             }
             if (shared && step.h != nullptr) {
-                for (std::int64_t i = 0; i < step.rows; ++i) fetch(h[i], step.shape.hidden);
+                for (std::int64_t i = 0; i < step.rows; ++i) fetch(step.h[i], step.shape.hidden);
             }
             step.part = own;
             if (ahead_pays) take_ahead(step, ahead, t, begin, kFewRows - 1);
             step.part.second_phase = step.shape.reset_after;
-            kernels_.forward_step(step);
-            meet();
-            if (step.shape.reset_after) continue;
-            step.part = own;
-            step.part.first_phase = false;
-            kernels_.forward_step(step);
+            if (norm == nullptr) {
+                kernels_.forward_step(step);
+            } else {
+                const std::int64_t number = plan_.offset[static_cast<std::size_t>(t)] + begin;
+                norm_step(cell_, step, norm,
+                          data_.scales == nullptr ? NormScratch<Real>::scales(cell_, norm) : data_.scales + number * 6);
+            }
+            if (!step.shape.reset_after) {
+                meet();
+                step.part = own;
+                step.part.first_phase = false;
+                kernels_.forward_step(step);
+            }
+            if (hooks_.zones()) hooks_.zone_out(t, begin, end, own, step.mixed, out);
             meet();
         }
     }
@@ -269,7 +203,7 @@ private:
             }
             product.shape = step.shape;
             product.w = step.w;
-            product.bias = step.bias;
+            product.bias = cell_.normalises() ? nullptr : step.bias;
             product.x = x;
             product.panel_begin = step.part.panel_begin;
             product.panel_end = step.part.panel_end;
@@ -288,6 +222,7 @@ private:
     const BatchPlan& plan_;
     const KernelTable<Real>& kernels_;
     const GateStore<Real>* gates_;
+    StateHooks<Real> hooks_;
 };
 
 }  // namespace
@@ -299,18 +234,19 @@ void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, const Gate
     const bool keeps_gates = gates != nullptr && gates->keeps_all();
     const ForwardStep<Real> common = common_step(cell);
     const int threads = worthwhile_threads(n_jobs, multiply_adds(common.shape, plan.row_steps()));
-    // All panels of a state fade together: such rows are not shared by panels.
-    const int members = data.fades() ? 1 : team_size(common.shape, plan.active[0], threads);
+    // All panels of a state fade together, and are normalised together: such rows are not shared by panels.
+    const int members = data.fades() || cell.normalises() ? 1 : team_size(common.shape, plan.active[0], threads);
     const std::int64_t group = members > 1 ? plan.active[0] : group_size(common.shape, plan, threads);
     ResetBeforeScratch<Real> scratch(cell, keeps_gates, threads, group);
-    FadedScratch<Real> faded(cell, data, threads, group);
+    StateScratch<Real> states(cell, data, threads, group);
+    NormScratch<Real> norm(cell, threads);
     const ForwardRows<Real> rows(cell, data, keeps_gates ? gates : nullptr);
     if (members > 1) {
         in_team(members, [&](Team& team, int thread) {
             ForwardStep<Real> step = common;
             scratch.give(step, 0);
             step.part = team_part(common.shape, team, thread);
-            rows.run(step, 0, group, nullptr, [&] { team.meet(thread); });
+            rows.run(step, 0, group, states.of(0), nullptr, [&] { team.meet(thread); });
         });
         return;
     }
@@ -322,14 +258,14 @@ void forward_cell(const Cell<Real>& cell, const CellData<Real>& data, const Gate
         ForwardStep<Real> step = common;
         scratch.give(step, thread);
         const std::int64_t begin = (order.empty() ? item : order[static_cast<std::size_t>(item)]) * group;
-        rows.run(step, begin, group, faded.of(thread), [] {});
+        rows.run(step, begin, group, states.of(thread), norm.of(thread), [] {});
     });
 }
 
 // The gates of row-steps [begin, end) of one chunk, all with or all without a previous state.
 template <class Real>
 static void remake_row_steps(const Cell<Real>& cell, const CellData<Real>& data, const GateStore<Real>& gates,
-                             ForwardStep<Real> step, std::int64_t begin, std::int64_t end, Real* unused) {
+                             ForwardStep<Real> step, std::int64_t begin, std::int64_t end, Real* unused, Real* norm) {
     const BatchPlan& plan = *data.plan;
     const Real* x[kMaxGroup];
     const Real* h[kMaxGroup];
@@ -339,16 +275,17 @@ static void remake_row_steps(const Cell<Real>& cell, const CellData<Real>& data,
     bool has_state = true;
     for (std::int64_t i = 0; i < end - begin; ++i, at = plan.next(at)) {
         data.input_rows(cell, at.step, at.row, at.row + 1, x + i);
-        has_state = data.entering_rows(cell, at.step, at.row, at.row + 1, h + i);
+        has_state = data.product_rows(cell, at.step, at.row, at.row + 1, h + i);
         out[i] = unused;
     }
     step.rows = end - begin;
     step.x = x;
-    step.h = has_state ? h : nullptr;
+    step.h = step.mixed = has_state ? h : nullptr;
     step.out = out;
     step.gates = place.gates;
     step.gates_panel = place.panel;
-    cell.network->kernels().forward_step(step);
+    if (norm == nullptr) return cell.network->kernels().forward_step(step);
+    norm_step(cell, step, norm, data.scales + begin * 6);
 }
 
 template <class Real>
@@ -372,6 +309,7 @@ void remake_gates(const Cell<Real>& cell, const CellData<Real>& data, const Gate
     const ForwardStep<Real> common = common_step(cell);
     const int threads = worthwhile_threads(n_jobs, multiply_adds(common.shape, cuts.back() - cuts.front()));
     ResetBeforeScratch<Real> scratch(cell, true, threads, kMaxGroup);
+    NormScratch<Real> norm(cell, threads);
     Buffer<Real> unused(threads * cell.padded_hidden());  // the states come out once more
     parallel_for(threads, static_cast<std::int64_t>(cuts.size()) - 1, [&](std::int64_t i, int thread) {
         const std::int64_t from = cuts[static_cast<std::size_t>(i)];
@@ -379,19 +317,14 @@ void remake_gates(const Cell<Real>& cell, const CellData<Real>& data, const Gate
         if (from == to) return;
         ForwardStep<Real> step = common;
         scratch.give(step, thread);
-        remake_row_steps(cell, data, gates, step, from, to, unused.data() + thread * cell.padded_hidden());
+        remake_row_steps(cell, data, gates, step, from, to, unused.data() + thread * cell.padded_hidden(),
+                         norm.of(thread));
     });
 }
 
-template struct Cell<float>;
-template struct CellData<float>;
-template DecayStates<float> decay_of_states(const Network<float>&, std::int64_t, const float* const*);
 template void forward_cell(const Cell<float>&, const CellData<float>&, const GateStore<float>*, int);
 template void remake_gates(const Cell<float>&, const CellData<float>&, const GateStore<float>&, std::int64_t,
                            std::int64_t, int);
-template struct Cell<double>;
-template struct CellData<double>;
-template DecayStates<double> decay_of_states(const Network<double>&, std::int64_t, const double* const*);
 template void forward_cell(const Cell<double>&, const CellData<double>&, const GateStore<double>*, int);
 template void remake_gates(const Cell<double>&, const CellData<double>&, const GateStore<double>&, std::int64_t,
                            std::int64_t, int);

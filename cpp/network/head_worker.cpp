@@ -1,5 +1,6 @@
 #include "head_worker.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 namespace grulearn {
@@ -16,9 +17,10 @@ T* beyond(T* array, std::int64_t offset) {
 
 template <class Real>
 LossSum HeadWorker<Real>::run(const BatchPlan& plan, const Recording<Real>& recording, const Targets<Real>& targets,
-                              std::span<const std::int64_t> batch, Real* gradients, int n_jobs) {
+                              std::span<const std::int64_t> batch, const PlanMasks<Real>* masks, Real* gradients,
+                              int n_jobs) {
     const NetworkConfig& config = network_.config();
-    const Run run{plan, recording, targets, batch, config.per_step ? plan.row_steps() : plan.rows};
+    const Run run{plan, recording, targets, batch, masks, config.per_step ? plan.row_steps() : plan.rows};
     resize(run);
     std::int64_t work = 3 * run.items * config.state_size() * config.output_size;
     if (pools()) work += 2 * plan.row_steps() * config.state_size();
@@ -43,6 +45,10 @@ void HeadWorker<Real>::resize(const Run& run) {
     items_.resize(static_cast<std::size_t>(run.items));
     if (!config.per_step) vectors_.resize(run.plan.rows * config.state_size());
     d_items_.resize(run.items * config.state_size());
+    if (run.drops()) {
+        factors_.resize(d_items_.size());
+        dropped_.resize(d_items_.size());
+    }
     if (pools()) {
         Real* d_states = d_states_.resize(run.plan.row_steps() * config.state_size());
         pooling_.begin(run.plan, run.recording.states(config.num_layers - 1), d_states);
@@ -65,6 +71,7 @@ template <class Real>
 LossSum HeadWorker<Real>::run_items(const Run& run, std::int64_t begin, std::int64_t end) {
     const NetworkConfig& config = network_.config();
     collect_items(run, begin, end);
+    if (run.drops()) drop_items(run, begin, end);
     take_targets(run, begin, end);
 
     HeadForward<Real> forward;
@@ -87,6 +94,7 @@ LossSum HeadWorker<Real>::run_items(const Run& run, std::int64_t begin, std::int
     backward.d_out = forward.out;
     backward.dx = d_items_.data() + begin * forward.inputs;
     network_.kernels().head_input_gradient(backward);
+    if (run.drops()) drop_gradients(begin, end);
     for (std::int64_t i = begin; i < end && pools(); ++i) {
         pooling_.backward(i, vectors_.data() + i * forward.inputs, d_items_.data() + i * forward.inputs);
     }
@@ -124,6 +132,31 @@ void HeadWorker<Real>::collect_finals(const Run& run, std::int64_t begin, std::i
                                           config.state_size(), nullptr, i, i + 1);
         }
     }
+}
+
+// What the head reads becomes a copy with some units taken out.
+template <class Real>
+void HeadWorker<Real>::drop_items(const Run& run, std::int64_t begin, std::int64_t end) {
+    const std::int64_t size = network_.config().state_size();
+    Real* factor[kMaxGroup];
+    Real* out[kMaxGroup];
+    for (std::int64_t i = begin; i < end; ++i) {
+        factor[i - begin] = factors_.data() + i * size;
+        out[i - begin] = dropped_.data() + i * size;
+    }
+    run.masks->head_factors(begin, end, factor);
+    network_.kernels().scale_rows({end - begin, 0, size, factor, items_.data() + begin, out});
+    std::copy_n(out, end - begin, items_.begin() + begin);
+}
+
+template <class Real>
+void HeadWorker<Real>::drop_gradients(std::int64_t begin, std::int64_t end) {
+    // Rows follow one another: one row to the kernel.
+    const std::int64_t size = network_.config().state_size();
+    const Real* factor = factors_.data() + begin * size;
+    Real* gradient = d_items_.data() + begin * size;
+    const Real* given = gradient;
+    network_.kernels().scale_rows({1, 0, (end - begin) * size, &factor, &given, &gradient});
 }
 
 template <class Real>
@@ -166,6 +199,7 @@ LossSum HeadWorker<Real>::loss_and_slope(const Run& run, std::int64_t begin, std
     rows.quantiles = targets.quantiles();
     rows.n_quantiles = static_cast<std::int64_t>(targets.loss().quantiles.size());
     rows.anchor = targets.anchor();
+    rows.smoothing = static_cast<Real>(targets.loss().label_smoothing);
     LossSum sum;
     sum.loss = network_.kernels().loss_and_slope(rows);
     const auto terms = static_cast<double>(targets.loss().terms_of_a_target());

@@ -4,6 +4,7 @@
 
 #include "grulearn/errors.hpp"
 #include "input_stage.hpp"
+#include "norm_step.hpp"
 #include "recording.hpp"
 #include "thread_pool.hpp"
 
@@ -21,7 +22,8 @@ void Network<Real>::forward(const SequencesView<Real>& sequences, const Real* h0
     const RowSpace<Real> top{outputs, config_.state_size(), RowOrder::sequence, plan.output_start.data()};
     std::vector<Buffer<Real>> states;
     InputStage<Real> stage(*this);
-    forward_layers<Real>(*this, plan, stage.forward(plan, sequences, n_jobs), h0, top, states, nullptr, n_jobs);
+    forward_layers<Real>(*this, plan, stage.forward(plan, sequences, n_jobs), h0, top, states, nullptr, nullptr,
+                         n_jobs);
     const std::int64_t cell_size = sequences.size() * config_.hidden_size;
     for (std::int64_t index = 0; index < config_.cells(); ++index) {
         const Cell<Real> cell{this, index / config_.directions(), index % config_.directions()};
@@ -79,6 +81,7 @@ void Network<Real>::step(const Real* x, const Real* h, Real* out, std::int64_t n
     }
     const FlushDenormals flush;
     thread_local Buffer<Real> scratch;  // a step allocates nothing after the first
+    thread_local Buffer<Real> norm_scratch;
     thread_local PreparedStep<Real> prepared;
     const auto columns = static_cast<std::int64_t>(config_.tables.size());
     const std::int64_t hidden = config_.hidden_size;
@@ -99,6 +102,7 @@ void Network<Real>::step(const Real* x, const Real* h, Real* out, std::int64_t n
             step.reset_state = fresh + kMaxGroup * hidden;
             step.gates = step.reset_state + kMaxGroup * padded;
         }
+        Real* norm = config_.layer_norm ? norm_scratch.resize(norm_scratch_size(cell) + 6 * kMaxGroup) : nullptr;
         const Real* inputs = layer == 0 ? x : out + (layer - 1) * n * hidden;
         const bool prepares = layer == 0 && config_.prepares_inputs();
         const std::int64_t stride = layer == 0 ? config_.row_width() : hidden;
@@ -118,9 +122,22 @@ void Network<Real>::step(const Real* x, const Real* h, Real* out, std::int64_t n
                 prepared.prepare(*this, step.rows, x_rows, code_rows, h_rows);
             }
             step.x = x_rows;
-            step.h = h_rows;
+            step.h = step.mixed = h_rows;
             step.out = out_rows;
-            kernels_->forward_step(step);
+            if (config_.layer_norm) {
+                norm_step(cell, step, norm, norm + norm_scratch_size(cell));
+            } else {
+                kernels_->forward_step(step);
+            }
+            if (config_.zoneout > 0.0) {
+                ZoneoutRows<Real> zoneout;
+                zoneout.mask.rows = step.rows;
+                zoneout.mask.end = hidden;
+                zoneout.kept = static_cast<Real>(config_.zoneout);
+                zoneout.h = h_rows;
+                zoneout.out = out_rows;
+                kernels_->zoneout(zoneout);
+            }
             std::copy_n(fresh, step.rows * hidden, out + (layer * n + begin) * hidden);
         }
     }

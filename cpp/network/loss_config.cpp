@@ -9,6 +9,13 @@
 namespace grulearn {
 
 void LossConfig::check() const {
+    const bool of_labels = loss == Loss::cross_entropy || loss == Loss::binary_cross_entropy;
+    if (!(label_smoothing >= 0.0 && label_smoothing < 1.0)) {
+        throw InvalidArgument("label_smoothing must be at least 0 and below 1, got " + std::to_string(label_smoothing));
+    }
+    if (label_smoothing > 0.0 && !of_labels) {
+        throw InvalidArgument("label_smoothing is for the losses cross_entropy and binary_cross_entropy");
+    }
     if (!(delta > 0.0)) throw InvalidArgument("delta must be positive, got " + std::to_string(delta));
     if (loss != Loss::pinball) return;
     if (quantiles.empty()) throw InvalidArgument("loss 'pinball' needs quantiles, and none are given");

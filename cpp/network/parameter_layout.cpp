@@ -32,6 +32,12 @@ void check(const NetworkConfig& config) {
     if (config.decay && config.bidirectional) {
         throw InvalidArgument("decay needs bidirectional=False: a gap is the time since an earlier step");
     }
+    if (!(config.zoneout >= 0.0 && config.zoneout < 1.0)) {
+        throw InvalidArgument("zoneout must be at least 0 and below 1, got " + std::to_string(config.zoneout));
+    }
+    if (config.layer_norm && !config.reset_after) {
+        throw InvalidArgument("layer_norm needs reset_after=True: the products with U are normalised before r acts");
+    }
     // In double, so that the check itself cannot overflow.
     const auto units = static_cast<double>(config.hidden_size);
     double inputs = 2.0 * static_cast<double>(config.input_size);
@@ -80,6 +86,10 @@ void for_each_parameter(const NetworkConfig& config, const ParameterLayout& layo
             vector(place.bias, 0);
             vector(place.bias, 3);
         }
+        if (config.layer_norm) {
+            vector(place.gain, 0);
+            vector(place.gain, 3);
+        }
     }
     for (std::size_t i = 0; i < config.tables.size(); ++i) {
         const std::int64_t size = config.tables[i].codes * config.tables[i].size;
@@ -122,8 +132,9 @@ ParameterLayout::ParameterLayout(const NetworkConfig& config, std::int64_t width
         layout.w = place(panels * inputs * 3 * width, true);
         layout.u = place(panels * hidden * 3 * width, true);
         if (config.bias) layout.bias = place(panels * 6 * width, false);
+        if (config.layer_norm) layout.gain = place(panels * 6 * width, false);
         layout.size = packed_size - layout.w;
-        canonical_size += 3 * hidden * (inputs + hidden + (config.bias ? 2 : 0));
+        canonical_size += 3 * hidden * (inputs + hidden + (config.bias ? 2 : 0) + (config.layer_norm ? 2 : 0));
     }
     if (config.decay) {
         const std::int64_t features = config.input_size;

@@ -77,7 +77,7 @@ private:
         const std::int64_t size = config_.state_size();
         const RowSpace<Real> top{ring_.resize(2 * plan_.rows * size), size, RowOrder::ring, nullptr};
         const LayerInputs<Real> inputs = inputs_.forward(plan_, sequences_, n_jobs_);
-        forward_layers<Real>(network_, plan_, inputs, nullptr, top, states_, nullptr, n_jobs_);
+        forward_layers<Real>(network_, plan_, inputs, nullptr, top, states_, nullptr, nullptr, n_jobs_);
         for (std::int64_t direction = 0; direction < config_.directions(); ++direction) {
             final_states<Real>({&network_, config_.num_layers - 1, direction}, plan_, top, nullptr,
                                pooled + direction * config_.hidden_size, size, plan_.sequence.data(), 0, plan_.rows);
@@ -171,7 +171,7 @@ private:
 
     RowSpace<Real> all_states() {
         const LayerInputs<Real> inputs = inputs_.forward(plan_, sequences_, n_jobs_);
-        forward_layers<Real>(network_, plan_, inputs, nullptr, {}, states_, nullptr, n_jobs_);
+        forward_layers<Real>(network_, plan_, inputs, nullptr, {}, states_, nullptr, nullptr, n_jobs_);
         return {states_.back().data(), config_.state_size(), RowOrder::time, nullptr};
     }
 

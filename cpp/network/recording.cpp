@@ -22,7 +22,7 @@ const Real* h0_of(const Cell<Real>& cell, const BatchPlan& plan, const Real* h0)
 template <class Real>
 void forward_layers(const Network<Real>& network, const BatchPlan& plan, const LayerInputs<Real>& layer_0,
                     const Real* h0, const RowSpace<Real>& top, std::vector<Buffer<Real>>& states,
-                    const RecordedStates<Real>* recorded, int n_jobs) {
+                    const RecordedStates<Real>* recorded, PlanMasks<Real>* masks, int n_jobs) {
     const NetworkConfig& config = network.config();
     states.resize(static_cast<std::size_t>(config.num_layers));
     LayerInputs<Real> inputs = layer_0;
@@ -34,16 +34,17 @@ void forward_layers(const Network<Real>& network, const BatchPlan& plan, const L
         }
         for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
             const Cell<Real> cell{&network, layer, direction};
-            const CellData<Real> data{&plan,
-                                      inputs.rows,
-                                      column(out, direction * config.hidden_size),
-                                      h0_of(cell, plan, h0),
-                                      inputs.gaps,
-                                      recorded == nullptr ? RowSpace<Real>{} : recorded->faded};
             const auto index = static_cast<std::size_t>(cell.index());
+            CellData<Real> data{&plan, inputs.rows, column(out, direction * config.hidden_size), h0_of(cell, plan, h0),
+                                inputs.gaps};
+            data.masks = masks;
+            if (recorded != nullptr) data.faded = recorded->faded;
+            if (recorded != nullptr && data.drops_recurrent()) data.masked = recorded->masked[index];
+            if (recorded != nullptr && cell.normalises()) data.scales = recorded->scales[index];
             forward_cell(cell, data, recorded == nullptr ? nullptr : &recorded->gates[index], n_jobs);
         }
-        inputs = {out, {}};
+        const bool drops = masks != nullptr && masks->drops() && layer + 1 < config.num_layers;
+        inputs = {drops ? masks->drop_states(layer, out, n_jobs) : out, {}};
     }
 }
 
@@ -67,11 +68,13 @@ void final_states(const Cell<Real>& cell, const BatchPlan& plan, const RowSpace<
 }
 
 template <class Real>
-void Recording<Real>::forward(const BatchPlan& plan, const LayerInputs<Real>& inputs, const Real* h0, int n_jobs) {
+void Recording<Real>::forward(const BatchPlan& plan, const LayerInputs<Real>& inputs, const Real* h0,
+                              PlanMasks<Real>* masks, int n_jobs) {
     const NetworkConfig& config = network_.config();
     plan_ = &plan;
     inputs_ = inputs;
     h0_ = h0;
+    masks_ = masks;
     chunks_.cut(plan, config.hidden_size, checkpoint_steps_);
     gates_.resize(static_cast<std::size_t>(config.cells()));
     recorded_.gates.resize(gates_.size());
@@ -80,13 +83,34 @@ void Recording<Real>::forward(const BatchPlan& plan, const LayerInputs<Real>& in
         recorded_.faded = {faded_.resize(plan.row_steps() * hidden), hidden, RowOrder::time, nullptr};
     }
     for (std::int64_t index = 0; index < config.cells(); ++index) {
-        const CellShape shape = Cell<Real>{&network_, index / config.directions(), 0}.shape();
+        const Cell<Real> cell{&network_, index / config.directions(), 0};
         GateStore<Real>& store = recorded_.gates[static_cast<std::size_t>(index)];
-        store = {nullptr, &plan, &chunks_, shape.panels, shape.slots() * network_.kernels().width};
+        store = {nullptr, &plan, &chunks_, cell.shape().panels, cell.saved_unit()};
         // Gates that are made again belong to one cell at a time.
         store.base = gates_[store.keeps_all() ? static_cast<std::size_t>(index) : 0].resize(store.size());
     }
-    forward_layers(network_, plan, inputs, h0, {}, states_, &recorded_, n_jobs);
+    if (masks != nullptr && masks->drops_recurrent()) resize_masked();
+    if (config.layer_norm) resize_scales();
+    forward_layers(network_, plan, inputs, h0, {}, states_, &recorded_, masks, n_jobs);
+}
+
+template <class Real>
+void Recording<Real>::resize_masked() {
+    const std::int64_t hidden = network_.config().hidden_size;
+    masked_.resize(gates_.size());
+    recorded_.masked.resize(gates_.size());
+    for (std::size_t i = 0; i < gates_.size(); ++i) {
+        recorded_.masked[i] = {masked_[i].resize(plan_->row_steps() * hidden), hidden, RowOrder::time, nullptr};
+    }
+}
+
+template <class Real>
+void Recording<Real>::resize_scales() {
+    scales_.resize(gates_.size());
+    recorded_.scales.resize(gates_.size());
+    for (std::size_t i = 0; i < gates_.size(); ++i) {
+        recorded_.scales[i] = scales_[i].resize(plan_->row_steps() * 6);
+    }
 }
 
 template <class Real>
@@ -139,6 +163,7 @@ template <class Real>
 void Recording<Real>::backward(const OutputGradients& given, const InputGradients& wanted,
                                const TransposedWeights<Real>& transposed, int n_jobs) {
     const NetworkConfig& config = network_.config();
+    const bool drops = masks_ != nullptr && masks_->drops();
     OutputGradients arriving = given;
     for (std::int64_t layer = config.num_layers - 1; layer >= 0; --layer) {
         InputGradients leaving = wanted;
@@ -150,12 +175,19 @@ void Recording<Real>::backward(const OutputGradients& given, const InputGradient
         }
         for (std::int64_t direction = 0; direction < config.directions(); ++direction) {
             const Cell<Real> cell{&network_, layer, direction};
-            const LayerInputs<Real> inputs = layer == 0 ? inputs_ : LayerInputs<Real>{states(layer - 1), {}};
+            const LayerInputs<Real> inputs =
+                layer == 0 ? inputs_
+                           : LayerInputs<Real>{drops ? masks_->dropped_states(layer - 1) : states(layer - 1), {}};
             const RowSpace<Real> own = column(states(layer), direction * config.hidden_size);
-            const CellData<Real> data{plan_, inputs.rows, own, h0_of(cell, *plan_, h0_), inputs.gaps, recorded_.faded};
+            CellData<Real> data{plan_, inputs.rows, own, h0_of(cell, *plan_, h0_), inputs.gaps, recorded_.faded};
+            data.masks = masks_;
+            const auto index = static_cast<std::size_t>(cell.index());
+            if (data.drops_recurrent()) data.masked = recorded_.masked[index];
+            if (cell.normalises()) data.scales = recorded_.scales[index];
             backward_cell(cell, data, gradients_of(cell, arriving, leaving, transposed), scratch_, n_jobs);
             if (wanted.h0 != nullptr) initial_state_gradient(cell, wanted.h0);
         }
+        if (drops && layer > 0) masks_->drop_gradients(layer - 1, leaving.rows, n_jobs);
         arriving.outputs = leaving.rows;
     }
 }
@@ -197,13 +229,15 @@ void Recording<Real>::initial_state_gradient(const Cell<Real>& cell, Real* d_h0)
 }
 
 template void forward_layers(const Network<float>&, const BatchPlan&, const LayerInputs<float>&, const float*,
-                             const RowSpace<float>&, std::vector<Buffer<float>>&, const RecordedStates<float>*, int);
+                             const RowSpace<float>&, std::vector<Buffer<float>>&, const RecordedStates<float>*,
+                             PlanMasks<float>*, int);
 template void final_states(const Cell<float>&, const BatchPlan&, const RowSpace<float>&, const float*, float*,
                            std::int64_t, const std::int64_t*, std::int64_t, std::int64_t);
 template class TransposedWeights<float>;
 template class Recording<float>;
 template void forward_layers(const Network<double>&, const BatchPlan&, const LayerInputs<double>&, const double*,
-                             const RowSpace<double>&, std::vector<Buffer<double>>&, const RecordedStates<double>*, int);
+                             const RowSpace<double>&, std::vector<Buffer<double>>&, const RecordedStates<double>*,
+                             PlanMasks<double>*, int);
 template void final_states(const Cell<double>&, const BatchPlan&, const RowSpace<double>&, const double*, double*,
                            std::int64_t, const std::int64_t*, std::int64_t, std::int64_t);
 template class TransposedWeights<double>;

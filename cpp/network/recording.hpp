@@ -13,13 +13,16 @@ template <class Real>
 struct RecordedStates {
     std::vector<GateStore<Real>> gates;  // [cell]
     RowSpace<Real> faded;                // see CellData
+    std::vector<RowSpace<Real>> masked;  // [cell] likewise
+    std::vector<Real*> scales;           // [cell] likewise
 };
 
 // States of all layers of a batch. Layers below the top keep every position; `top` says where the top layer's go.
+// masks null: nothing is dropped.
 template <class Real>
 void forward_layers(const Network<Real>& network, const BatchPlan& plan, const LayerInputs<Real>& inputs,
                     const Real* h0, const RowSpace<Real>& top, std::vector<Buffer<Real>>& states,
-                    const RecordedStates<Real>* recorded, int n_jobs);
+                    const RecordedStates<Real>* recorded, PlanMasks<Real>* masks, int n_jobs);
 
 // Final states of one cell, `states` being those of its layer: that of row i goes to out + place[i] * stride (place
 // null: i). A sequence without steps keeps its h0 (null: zeros).
@@ -52,7 +55,9 @@ public:
     Recording(const Network<Real>& network, std::int64_t checkpoint_steps)
         : network_(network), checkpoint_steps_(checkpoint_steps) {}
 
-    void forward(const BatchPlan& plan, const LayerInputs<Real>& inputs, const Real* h0, int n_jobs);
+    // masks must live until backward.
+    void forward(const BatchPlan& plan, const LayerInputs<Real>& inputs, const Real* h0, PlanMasks<Real>* masks,
+                 int n_jobs);
 
     // States of a layer, (row-steps, D * H) in time order.
     [[nodiscard]] RowSpace<Real> states(std::int64_t layer) const;
@@ -78,6 +83,8 @@ public:
                   int n_jobs);
 
 private:
+    void resize_masked();
+    void resize_scales();
     // What reaches a cell and leaves it, but for its initial state.
     [[nodiscard]] CellGradients<Real> gradients_of(const Cell<Real>& cell, const OutputGradients& given,
                                                    const InputGradients& wanted,
@@ -89,11 +96,14 @@ private:
     const BatchPlan* plan_ = nullptr;
     LayerInputs<Real> inputs_;
     const Real* h0_ = nullptr;
+    const PlanMasks<Real>* masks_ = nullptr;
     Chunks chunks_;
     std::vector<Buffer<Real>> states_;  // [layer]
     std::vector<Buffer<Real>> gates_;  // [cell]; with checkpoints one for all
     RecordedStates<Real> recorded_;
     Buffer<Real> faded_;  // (row-steps, H) of layer 0
+    std::vector<Buffer<Real>> masked_;  // [cell] (row-steps, H)
+    std::vector<Buffer<Real>> scales_;  // [cell] (row-steps, 6)
     Buffer<Real> d_states_[2];  // of a layer and of the one below
     Buffer<Real> carry_;
     BackwardScratch<Real> scratch_;

@@ -29,7 +29,7 @@ public:
             const RowSpace<Real> states{states_.resize(plan_.row_steps() * hidden), hidden, RowOrder::time, nullptr};
             const LayerInputs<Real> inputs = inputs_.forward(plan_, sequences_, n_jobs_);
             const Real* before = begin == 0 ? nullptr : before_.data();
-            const CellData<Real> data{&plan_, inputs.rows, states, before, inputs.gaps, {}};
+            const CellData<Real> data{&plan_, inputs.rows, states, before, inputs.gaps};
             forward_cell<Real>(cell_, data, nullptr, n_jobs_);
             if (before_.size() == 0) before_.resize(plan_.rows * hidden);
             for (std::int64_t i = 0; i < plan_.rows; ++i) {

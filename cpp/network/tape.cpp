@@ -42,7 +42,7 @@ void Tape<Real>::record(const SequencesView<Real>& sequences, const Real* h0, Re
     std::vector<std::int64_t> all(static_cast<std::size_t>(sequences.size()));
     std::iota(all.begin(), all.end(), 0);
     own.plan.build(sequences, all);
-    own.recording.forward(own.plan, {caller_rows(own.plan, sequences), {}}, h0, own.n_jobs);
+    own.recording.forward(own.plan, {caller_rows(own.plan, sequences), {}}, h0, nullptr, own.n_jobs);
     for (std::int64_t cell = 0; cell < config.cells(); ++cell) {
         own.recording.final_states_of(cell / config.directions(), cell % config.directions(),
                                       h_n + cell * own.plan.rows * config.hidden_size, config.hidden_size,

@@ -61,6 +61,11 @@ void check_bptt(const NetworkConfig& config, std::int64_t bptt) {
     }
 }
 
+void check_rate(const char* name, double rate) {
+    if (rate >= 0.0 && rate < 1.0) return;
+    throw InvalidArgument(std::string(name) + " must be at least 0 and below 1, got " + std::to_string(rate));
+}
+
 }  // namespace
 
 template <class Real>
@@ -75,6 +80,7 @@ Trainer<Real>::Trainer(Network<Real>& network, const SequencesView<Real>& sequen
       starts_(sequences.starts.begin(), sequences.starts.end()),
       lengths_(sequences.lengths.begin(), sequences.lengths.end()),
       identity_(static_cast<std::size_t>(sequences.size())),
+      masks_(std::make_unique<MaskSource>(MaskSource{config.dropout, 0, starts_})),
       worker_(std::make_unique<BatchWorker<Real>>(network, config.n_jobs, config.checkpoint_steps)) {
     sequences_.starts = starts_;
     sequences_.lengths = lengths_;
@@ -83,6 +89,8 @@ Trainer<Real>::Trainer(Network<Real>& network, const SequencesView<Real>& sequen
         throw InvalidArgument("training needs a head: the network's output_size is 0");
     }
     check_bptt(network.config(), bptt_);
+    check_rate("dropout", config.dropout.rate);
+    check_rate("recurrent_dropout", config.dropout.recurrent_rate);
     if (bptt_ > 0) carried_ = std::make_unique<CarriedBatch<Real>>(network, config.n_jobs);
     if (config.batch_size < 1) {
         throw InvalidArgument("batch_size must be at least 1, got " + std::to_string(config.batch_size));
@@ -95,6 +103,8 @@ Trainer<Real>::Trainer(Network<Real>& network, const SequencesView<Real>& sequen
     gradients_.resize_zeroed(size);
     first_moment_.resize_zeroed(size);
     second_moment_.resize_zeroed(size);
+    check_rate("average_decay", optimizer_.average_decay);
+    if (optimizer_.average_decay > 0.0) average_.resize_zeroed(size);
 }
 
 template <class Real>
@@ -163,8 +173,9 @@ std::size_t Trainer<Real>::run_epoch(std::span<const std::int64_t> order, double
             first += network_.config().per_step ? static_cast<std::size_t>(segments_of(batch)) : 1;
         }
     } catch (const OutOfTime&) {
-        return update;
+        first = update;
     }
+    ++masks_->epoch;
     return first;
 }
 
@@ -191,7 +202,7 @@ void Trainer<Real>::accumulate_scaled(std::span<const std::int64_t> batch, const
     worker_->plan(sequences_, counting);
     const bool same_again = batch.data() == identity_.data() && batch.size() == identity_.size();
     if (same_again) worker_->keep_plan(counting.data());
-    after_segment(worker_->run(sequences_, *targets_, counting, gradients_.data()));
+    after_segment(worker_->run(sequences_, *targets_, counting, gradients_.data(), source()));
 }
 
 template <class Real>
@@ -200,11 +211,11 @@ void Trainer<Real>::run_segments(std::span<const std::int64_t> batch, const Afte
     carried_->begin(sequences_, batch);
     const auto accumulate_segment = [&] {
         worker_->plan(carried_->segment());
-        return worker_->run(sequences_, *targets_, batch, gradients_.data(), carried_->states());
+        return worker_->run(sequences_, *targets_, batch, gradients_.data(), source(), carried_->states());
     };
     if (!network_.config().per_step) {
         while (carried_->next_before_ends(bptt_)) {
-            carried_->pass();
+            carried_->pass(source());
             poll();
         }
         carried_->ends(bptt_);
@@ -218,7 +229,7 @@ void Trainer<Real>::run_segments(std::span<const std::int64_t> batch, const Afte
         if (segment_counts(batch)) {
             after_segment(accumulate_segment());
         } else {
-            carried_->pass();
+            carried_->pass(source());
             after_segment(LossSum{});
         }
     }
@@ -298,6 +309,8 @@ void Trainer<Real>::apply_scaled(double learning_rate, double weight, Real* from
     step.step_size = static_cast<Real>(learning_rate / (1.0 - std::pow(optimizer_.beta1, t)));
     step.second_correction = static_cast<Real>(1.0 / std::sqrt(1.0 - std::pow(optimizer_.beta2, t)));
     const auto decay = static_cast<Real>(1.0 - learning_rate * optimizer_.weight_decay);
+    const bool averages = average_.size() > 0;
+    if (averages) ++averaged_steps_;
     for (const ParameterLayout::Segment& segment : network_.layout().segments) {
         const int threads = worthwhile_threads(n_jobs_, 8 * segment.size);
         for_parameter_blocks(threads, segment.size, [&](std::int64_t begin, std::int64_t end) {
@@ -310,6 +323,10 @@ void Trainer<Real>::apply_scaled(double learning_rate, double weight, Real* from
             part.second_moment = second_moment_.data() + at;
             part.decay_factor = segment.decays ? decay : Real{1};
             network_.kernels().adam(part);
+            if (!averages) return;
+            const auto keep = static_cast<Real>(optimizer_.average_decay);
+            const auto take = static_cast<Real>(1.0 - optimizer_.average_decay);
+            network_.kernels().average({part.count, part.parameters, average_.data() + at, keep, take});
         });
     }
 }
@@ -333,6 +350,59 @@ void Trainer<Real>::set_optimizer_state(const Real* first_moment, const Real* se
     network_.to_packed(first_moment, first_moment_.data());
     network_.to_packed(second_moment, second_moment_.data());
     steps_ = steps;
+}
+
+template <class Real>
+void Trainer<Real>::check_averages() const {
+    if (average_.size() == 0) throw InvalidArgument("no average of the parameters is kept: average_decay is 0");
+}
+
+template <class Real>
+void Trainer<Real>::averaged_parameters(Real* canonical) const {
+    check_averages();
+    if (averaged_steps_ == 0) return network_.get_parameters(canonical);
+    network_.to_canonical(average_.data(), canonical);
+    const double missing = std::pow(optimizer_.average_decay, static_cast<double>(averaged_steps_));
+    const double correction = 1.0 / (1.0 - missing);
+    for (std::int64_t i = 0; i < network_.layout().canonical_size; ++i) {
+        canonical[i] = static_cast<Real>(canonical[i] * correction);
+    }
+}
+
+template <class Real>
+void Trainer<Real>::average_state(Real* canonical) const {
+    check_averages();
+    network_.to_canonical(average_.data(), canonical);
+}
+
+template <class Real>
+void Trainer<Real>::set_average_state(const Real* canonical, std::int64_t steps) {
+    check_averages();
+    if (steps < 0) throw InvalidArgument("n_steps must be at least 0, got " + std::to_string(steps));
+    const std::int64_t size = network_.layout().canonical_size;
+    if (!std::all_of(canonical, canonical + size, [](Real value) { return std::isfinite(value); })) {
+        throw InvalidArgument("the average must be finite");
+    }
+    network_.to_packed(canonical, average_.data());
+    averaged_steps_ = steps;
+}
+
+template <class Real>
+const MaskSource* Trainer<Real>::source() const {
+    const DropoutConfig& dropout = masks_->dropout;
+    const bool random = dropout.rate > 0.0 || dropout.recurrent_rate > 0.0 || network_.config().zoneout > 0.0;
+    return random ? masks_.get() : nullptr;
+}
+
+template <class Real>
+std::int64_t Trainer<Real>::epoch() const {
+    return masks_->epoch;
+}
+
+template <class Real>
+void Trainer<Real>::set_epoch(std::int64_t epoch) {
+    if (epoch < 0) throw InvalidArgument("epoch must be at least 0, got " + std::to_string(epoch));
+    masks_->epoch = epoch;
 }
 
 template class Trainer<float>;

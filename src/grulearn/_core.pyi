@@ -40,6 +40,17 @@ def decode(outputs: Annotated[NDArray[numpy.float64], dict(shape=(None, None), o
     deviations of gaussian themselves * scale. Each row's bits are those it has alone.
     """
 
+def draw_masks(kind: str, index: int, sequences: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], steps: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, n_units: int, *, probability: float, seed: int, epoch: int, isa: str = '') -> Annotated[NDArray[numpy.float32], dict(shape=(None, None, None))]:
+    """
+    The random masks of a Trainer, as float32 (n_sequences, n_steps, n_units): 1 with the given probability.
+
+    kind: "layer" (dropout of the states of layer `index`, read by the next one; D * H units), "head"
+    (dropout before the head), "recurrent" (dropout of what U multiplies in cell `index` = layer * D +
+    direction) or "zoneout" (of that cell). sequences: numbers among the trainer's data; steps: counted from
+    the beginning of a sequence, or None where one mask is for all: "recurrent", and "head" without
+    target="sequence".
+    """
+
 class Network:
     """
     A stack of GRU layers with an optional linear head.
@@ -50,9 +61,11 @@ class Network:
 
     With categorical=[(n_codes, size), ...] each row has as many int32 codes as that has pairs: `codes`
     (R, C), beside the numeric `rows`. With decay=True a row is [value (F), mask (F), gap (F)].
+    zoneout: the part of each state that a step leaves as it was; a Trainer draws which units those are.
+    With layer_norm the gains gain_ih and gain_hh (3H,) of each layer and direction follow its biases.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', categorical: Sequence[tuple[int, int]] = [], decay: bool = False, isa: str = '') -> None: ...
+    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', categorical: Sequence[tuple[int, int]] = [], decay: bool = False, zoneout: float = 0.0, layer_norm: bool = False, isa: str = '') -> None: ...
 
     @property
     def n_parameters(self) -> int:
@@ -88,7 +101,7 @@ class Network:
 class Network64:
     """`Network` in float64."""
 
-    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', categorical: Sequence[tuple[int, int]] = [], decay: bool = False, isa: str = '') -> None: ...
+    def __init__(self, input_size: int, hidden_size: int, *, num_layers: int = 1, bidirectional: bool = False, reset_after: bool = True, bias: bool = True, output_size: int = 0, pool: str = 'last', target: str = 'value', categorical: Sequence[tuple[int, int]] = [], decay: bool = False, zoneout: float = 0.0, layer_norm: bool = False, isa: str = '') -> None: ...
 
     @property
     def n_parameters(self) -> int:
@@ -273,9 +286,13 @@ class Trainer:
     and the input's weights alone; clip_norm bounds the global norm of the gradient, 0: no bound.
     bptt: gradients pass through so many steps at most, 0: all; longer sequences are taken in segments, with
     the state carried from each to the next.
+    dropout: the rate between layers and before the head; recurrent_dropout: that of the states that U multiplies,
+    one mask for all steps of a sequence. Masks depend on the seed, the epoch, and a sequence's number and step
+    alone; draw_masks gives them. label_smoothing: for cross_entropy and binary_cross_entropy. average_decay: of the
+    moving average of the parameters; 0 keeps none.
     """
 
-    def __init__(self, network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None, bptt: int = 0) -> None: ...
+    def __init__(self, network: Network, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None, bptt: int = 0, dropout: float = 0.0, recurrent_dropout: float = 0.0, seed: int = 0, label_smoothing: float = 0.0, average_decay: float = 0.0) -> None: ...
 
     def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float, seconds: float = float('inf')) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
@@ -310,6 +327,31 @@ class Trainer:
         Adam's first and second moments, (n_parameters,) each, and its number of steps: copies.
         """
 
+    def averaged_parameters(self) -> Annotated[NDArray[numpy.float32], dict(shape=(None,))]:
+        """
+        The moving average of the parameters after each step, (n_parameters,), corrected for its beginning at 0;
+        before the first step the parameters.
+        """
+
+    def average_state(self) -> tuple[Annotated[NDArray[numpy.float32], dict(shape=(None,))], int]:
+        """
+        That average as it is kept, uncorrected, and its number of steps: copies.
+        """
+
+    def set_average_state(self, average: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], n_steps: int) -> None:
+        """
+        Goes on from what average_state returned, here or of another trainer of such a network.
+        """
+
+    @property
+    def epoch(self) -> int:
+        """
+        The number of the epoch, which random masks depend on; run_epoch counts it up at its end.
+        """
+
+    @epoch.setter
+    def epoch(self, arg: int, /) -> None: ...
+
     def set_optimizer_state(self, first_moment: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], second_moment: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], n_steps: int) -> None:
         """
         Goes on from what optimizer_state returned, here or of another trainer of such a network.
@@ -318,7 +360,7 @@ class Trainer:
 class Trainer64:
     """`Trainer` in float64."""
 
-    def __init__(self, network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None, bptt: int = 0) -> None: ...
+    def __init__(self, network: Network64, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], lengths: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)] | Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], *, batch_size: int, n_jobs: int, loss: str = 'squared_error', delta: float = 1.0, quantiles: Sequence[float] = [], target_starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, sample_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, step_weight: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None = None, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, weight_decay: float = 0.0, clip_norm: float = 0.0, checkpoint_steps: int = 0, codes: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None = None, bptt: int = 0, dropout: float = 0.0, recurrent_dropout: float = 0.0, seed: int = 0, label_smoothing: float = 0.0, average_decay: float = 0.0) -> None: ...
 
     def run_epoch(self, order: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, learning_rate: float, seconds: float = float('inf')) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
         """
@@ -352,6 +394,31 @@ class Trainer64:
         """
         Adam's first and second moments, (n_parameters,) each, and its number of steps: copies.
         """
+
+    def averaged_parameters(self) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
+        """
+        The moving average of the parameters after each step, (n_parameters,), corrected for its beginning at 0;
+        before the first step the parameters.
+        """
+
+    def average_state(self) -> tuple[Annotated[NDArray[numpy.float64], dict(shape=(None,))], int]:
+        """
+        That average as it is kept, uncorrected, and its number of steps: copies.
+        """
+
+    def set_average_state(self, average: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_steps: int) -> None:
+        """
+        Goes on from what average_state returned, here or of another trainer of such a network.
+        """
+
+    @property
+    def epoch(self) -> int:
+        """
+        The number of the epoch, which random masks depend on; run_epoch counts it up at its end.
+        """
+
+    @epoch.setter
+    def epoch(self, arg: int, /) -> None: ...
 
     def set_optimizer_state(self, first_moment: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], second_moment: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], n_steps: int) -> None:
         """

@@ -99,11 +99,17 @@ class CellSpec:
         the state that enters it (Cho et al. 2014). See :mod:`grulearn.equations`.
     bias : bool, default=True
         Whether the units have the biases `b` and `c`.
+    zoneout : float, default=0.0
+        The probability with which a step leaves a unit's state as it was, drawn in training; a prediction
+        takes the expectation. At least 0 and below 1. See :class:`grulearn.equations.Masks`.
+    layer_norm : bool, default=False
+        Whether each gate's products with W and U are normalised, and have learned gains; only with
+        `reset_after`. See :func:`grulearn.equations.normalise`.
 
     Raises
     ------
     ValueError, TypeError
-        If a size is not an integer of at least 1, or an option is not a bool.
+        If a size is not an integer of at least 1, an option is not a bool, or `zoneout` not within [0, 1).
 
     Examples
     --------
@@ -117,12 +123,20 @@ class CellSpec:
     bidirectional: bool = False
     reset_after: bool = True
     bias: bool = True
+    zoneout: float = 0.0
+    layer_norm: bool = False
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "num_layers"):
             _check_size(self, name)
-        for name in ("bidirectional", "reset_after", "bias"):
+        _check_rate(self, "zoneout")
+        for name in ("bidirectional", "reset_after", "bias", "layer_norm"):
             _check_flag(self, name)
+        if self.layer_norm and not self.reset_after:
+            raise ValueError(
+                "CellSpec: layer_norm needs reset_after=True: the products with U are normalised before the "
+                "reset gate acts on them"
+            )
 
     @property
     def n_directions(self) -> int:
@@ -410,6 +424,16 @@ def _as_size(spec: Any, name: str, value: Any, least: int = 1) -> int:
     if size < least:
         raise ValueError(f"{owner}: {name} must be at least {least}, got {size}")
     return size
+
+
+def _check_rate(spec: Any, name: str) -> None:
+    value = getattr(spec, name)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{type(spec).__name__}: {name} must be a number, got {value!r}")
+    rate = float(value)
+    if not 0.0 <= rate < 1.0:
+        raise ValueError(f"{type(spec).__name__}: {name} must be at least 0 and below 1, got {rate}")
+    object.__setattr__(spec, name, rate)
 
 
 def _check_flag(spec: Any, name: str) -> None:

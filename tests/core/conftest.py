@@ -10,6 +10,8 @@ import pytest
 
 from grulearn import _core
 from grulearn.equations import (
+    Masks,
+    dropout_factors,
     gru_sequence,
     gru_sequence_backward,
     loss_gradient,
@@ -93,6 +95,7 @@ class Case:
         weights = unflatten(self.parameters.astype(np.float64), self.shapes)
         h0 = None if self.h0 is None else self.h0.astype(np.float64)
         options = {"h0": h0, "lengths": self.lengths, "reset_after": self.cell.reset_after}
+        options["masks"] = Masks(zoneout=self.cell.zoneout or None)
         return self.pad(self.rows), weights, options
 
     def reference_forward(self) -> tuple[np.ndarray, np.ndarray]:
@@ -125,6 +128,11 @@ class HeadCase:
     pool: str = "last"
     categorical: tuple[tuple[int, int], ...] = ()
     decay: bool = False
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    label_smoothing: float = 0.0
+    mask_seed: int = 7
+    epoch: int = 0
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(self.seed)
@@ -193,10 +201,66 @@ class HeadCase:
             "sample_weight": self.weights,
             "step_weight": self.step_weights,
             "codes": self.codes,
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            "label_smoothing": self.label_smoothing,
+            "seed": self.mask_seed,
             **options,
         }
         arrays = (self.rows, self.starts, self.lengths, self.targets)
-        return TRAINERS[self.dtype](self.network, *arrays, batch_size=batch_size, n_jobs=n_jobs, **arguments)
+        trainer = TRAINERS[self.dtype](
+            self.network, *arrays, batch_size=batch_size, n_jobs=n_jobs, **arguments
+        )
+        trainer.epoch = self.epoch
+        return trainer
+
+    def draw(self, kind: str, index: int, batch: np.ndarray, steps: int, rate: float) -> np.ndarray:
+        """The core's masks of some sequences, float64 (N, steps, units); without steps (N, units)."""
+        units = self.cell.output_size if kind in ("layer", "head") else self.cell.hidden_size
+        drawn = _core.draw_masks(
+            kind,
+            index,
+            batch,
+            np.arange(steps) if steps else None,
+            units,
+            probability=rate,
+            seed=self.mask_seed,
+            epoch=self.epoch,
+        ).astype(np.float64)
+        return drawn if steps else drawn[:, 0]
+
+    def masks(self, batch: np.ndarray, steps: int) -> Masks:
+        """What training multiplies the states of some sequences with."""
+        keep, recurrent = 1 - self.dropout, 1 - self.recurrent_dropout
+        cells = range(self.cell.num_layers * self.cell.n_directions)
+        return Masks(
+            layers=[
+                dropout_factors(self.draw("layer", layer, batch, steps, keep), self.dropout)
+                for layer in range(self.cell.num_layers - 1)
+            ]
+            if self.dropout
+            else None,
+            recurrent=np.stack(
+                [
+                    dropout_factors(self.draw("recurrent", i, batch, 0, recurrent), self.recurrent_dropout)
+                    for i in cells
+                ]
+            )
+            if self.recurrent_dropout
+            else None,
+            zoneout=np.stack([self.draw("zoneout", i, batch, steps, self.cell.zoneout) for i in cells])
+            if self.cell.zoneout
+            else None,
+        )
+
+    def head_factors(self, batch: np.ndarray, mask: np.ndarray) -> np.ndarray | float:
+        """What dropout multiplies the head's items with; mask (N, T): the steps that exist."""
+        if not self.dropout:
+            return 1.0
+        keep = 1 - self.dropout
+        if self.per_step:
+            return dropout_factors(self.draw("head", 0, batch, mask.shape[1], keep)[mask], self.dropout)
+        return dropout_factors(self.draw("head", 0, batch, 0, keep), self.dropout)
 
     def gradient(self) -> np.ndarray:
         """The core's gradient of the summed loss of all sequences."""
@@ -241,36 +305,39 @@ class HeadCase:
 
         return x, hidden_scale, back
 
-    def _reference_items(self, batch: np.ndarray) -> tuple[Any, ...]:
+    def _reference_items(self, batch: np.ndarray, training: bool = True) -> tuple[Any, ...]:
         """What the head reads, (items, D*H), and how to get back from its gradient."""
         weights = unflatten(self.network.parameters().astype(np.float64), self.shapes)
         x, hidden_scale, to_inputs = self._reference_inputs(batch, weights)
         lengths = self.lengths[batch]
         mask = np.arange(x.shape[1]) < lengths[:, np.newaxis]
         options = {"lengths": lengths, "reset_after": self.cell.reset_after, "hidden_scale": hidden_scale}
+        expected = Masks(zoneout=self.cell.zoneout or None)
+        options["masks"] = self.masks(batch, x.shape[1]) if training else expected
+        factors = self.head_factors(batch, mask) if training else 1.0
         states, _ = gru_sequence(x, weights, **options)
         if self.per_step:
             items = states[mask]
 
             def back(d_items: np.ndarray) -> dict[str, np.ndarray]:
                 d_states = np.zeros_like(states)
-                d_states[mask] = d_items
+                d_states[mask] = d_items * factors
                 return to_inputs(*gru_sequence_backward(x, weights, d_states, **options)[:2])
 
-            return items, weights, back
+            return items * factors, weights, back
         pooling = {"lengths": lengths, "n_directions": self.cell.n_directions}
         pooling["query"] = weights.get("pool.query")
 
         def back(d_items: np.ndarray) -> dict[str, np.ndarray]:
-            d_states, d_query = pool_states_backward(d_items, states, self.pool, **pooling)
+            d_states, d_query = pool_states_backward(d_items * factors, states, self.pool, **pooling)
             gradients = to_inputs(*gru_sequence_backward(x, weights, d_states, **options)[:2])
             return gradients if d_query is None else {**gradients, "pool.query": d_query}
 
-        return pool_states(states, self.pool, **pooling), weights, back
+        return pool_states(states, self.pool, **pooling) * factors, weights, back
 
     def reference_predict(self) -> np.ndarray:
         """The specification's outputs in float64."""
-        items, weights, _ = self._reference_items(np.arange(self.n))
+        items, weights, _ = self._reference_items(np.arange(self.n), training=False)
         return items @ weights["head.weight"].T + weights["head.bias"]
 
     def reference(self, batch: np.ndarray) -> tuple[float, float, dict[str, np.ndarray]]:
@@ -290,6 +357,7 @@ class HeadCase:
         targets = self.targets[rows]
         options: dict[str, Any] = {"weights": row_weights, "quantiles": self.head.quantiles}
         options["delta"] = self.head.delta or 1.0
+        options["label_smoothing"] = self.label_smoothing
         if self.head.loss != "cross_entropy":
             targets = targets.astype(np.float64)
         loss, weight = loss_sum(outputs, targets, self.head.loss, **options)
@@ -316,6 +384,8 @@ def make_network(
         bidirectional=cell.bidirectional,
         reset_after=cell.reset_after,
         bias=cell.bias,
+        zoneout=cell.zoneout,
+        layer_norm=cell.layer_norm,
         output_size=output_size,
         isa=isa,
         **options,

@@ -229,3 +229,15 @@ def test_codes_go_with_their_rows(missing: str) -> None:
         found = encoded.codes[encoded.starts[i] : encoded.starts[i] + 4]
         expected = [[tables[c][int(code)] for c, code in enumerate(step)] for step in given]
         assert found.tolist() == expected
+
+
+def test_numbers_with_decimal_commas_are_remarked_on() -> None:
+    """A column of them, read from a table, has become thousands of categories."""
+    texts = [f"{k // 100},{k % 100:02d}" for k in range(50)] * 2
+    frame = pd.DataFrame({"vib": texts})
+    encoding = InputEncoding.fit(Sequences.from_array(frame), standardize=True, missing="error")
+    (remark,) = encoding.remarks(None, ("vib",))
+    assert "'vib'" in remark
+    assert "look like numbers, such as '0,00'" in remark
+    words = pd.DataFrame({"vib": [f"sensor {text}" for text in texts]})
+    assert not InputEncoding.fit(Sequences.from_array(words), standardize=True, missing="error").remarks()

@@ -116,7 +116,7 @@ def test_step_backward_is_the_derivative(reset_after, mixing, bias):
     dx, dh, d_cell = gru_step_backward(dh_next, x, h, gates, cell, **form)
     np.testing.assert_allclose(dx, finite_differences(loss, x), atol=DIFFERENCE_TOLERANCE, err_msg="dx")
     np.testing.assert_allclose(dh, finite_differences(loss, h), atol=DIFFERENCE_TOLERANCE, err_msg="dh")
-    for name, weight, gradient in zip("WUbc", cell, d_cell, strict=True):
+    for name, weight, gradient in zip("WUbcgk", cell, d_cell, strict=True):
         if weight is None:
             assert gradient is None
         else:

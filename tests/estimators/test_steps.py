@@ -375,3 +375,9 @@ def test_long_sequences_with_a_target_for_each_step_begin_with_fast_units():
     y = X[:, :, 0] + 0.5 * np.roll(X[:, :, 0], 1, axis=1)
     model = GRURegressor(8, target="sequence", max_iter=15, learning_rate_init=0.01, random_state=0)
     assert model.fit(X, y).score(X, y) > 0.7
+
+
+def test_targets_that_look_like_steps_get_a_warning() -> None:
+    X = np.random.default_rng(0).normal(size=(20, 6, 2))
+    with pytest.warns(UserWarning, match='6 columns, as many as X has steps.*set target="sequence"'):
+        GRURegressor(2, max_iter=1, random_state=0).fit(X, X[:, :, 0])

@@ -298,8 +298,9 @@ def test_what_cannot_stream_says_why(estimator):
     for wrong in (True, 2.0, "2", None):
         with pytest.raises(TypeError, match="n_streams must be an integer, got"):
             model.stream(wrong)
-    with pytest.raises(ValueError, match="n_streams must be at least 1, got 0"):
-        model.stream(0)
+    for wrong in (0, -1, 2**70):
+        with pytest.raises(ValueError, match=rf"n_streams must be at least 1 and below 2\*\*31, got {wrong}"):
+            model.stream(wrong)
     assert model.stream(np.int8(3)).n_streams == 3
 
 

@@ -206,8 +206,10 @@ def table(n=300):
 def test_tables_as_scikit_learn_does_it(scoring):
     X, y = table()
     model = RandomForestRegressor(20, random_state=0).fit(X, y)
-    theirs = sklearn.inspection.permutation_importance(model, X, y, scoring=scoring, n_repeats=50)
-    ours = permutation_importance(model, X, y, scoring=scoring, n_repeats=50)
+    theirs = sklearn.inspection.permutation_importance(
+        model, X, y, scoring=scoring, n_repeats=50, random_state=0
+    )
+    ours = permutation_importance(model, X, y, scoring=scoring, n_repeats=50, random_state=0)
     error = np.sqrt((ours.importances_std**2 + theirs.importances_std**2) / 50)
     assert (np.abs(ours.importances_mean - theirs.importances_mean) < 5 * error + 1e-12).all()
     # The standard deviation over 50 repeats has itself an error of a tenth.

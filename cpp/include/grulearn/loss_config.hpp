@@ -13,7 +13,11 @@ struct LossConfig {
     double delta = 1.0;             // huber: where it becomes linear
     std::vector<double> quantiles;  // pinball: rising, within (0, 1)
 
-    // Throws InvalidArgument unless delta and quantiles are as they should be.
+    // cross_entropy and binary_cross_entropy: the part of each target that is spread evenly over all classes, or over 0
+    // and 1.
+    double label_smoothing = 0.0;
+
+    // Throws InvalidArgument unless delta, quantiles and label_smoothing are as they should be.
     void check() const;
     // Outputs that a target has (those of cross_entropy are one each: its number of classes is not known here), and
     // summands that it adds to the loss.

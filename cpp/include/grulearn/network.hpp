@@ -35,6 +35,11 @@ struct NetworkConfig {
     std::vector<EmbeddingTable> tables = {};  // of the categorical features
     bool decay = false;  // GRU-D: rows hold values, mask and gaps; what is missing decays, and so does the state
 
+    // Zoneout: part of each unit's state that a step leaves as it was, in expectation. A Trainer draws which units
+    // those are; everything else takes the expected state.
+    double zoneout = 0.0;
+    bool layer_norm = false;  // of each gate's products with W and U, by itself; with reset_after only
+
     [[nodiscard]] std::int64_t row_width() const { return decay ? 3 * input_size : input_size; }
     // Whether layer 0 reads something else than the rows; equations/inputs.py states it.
     [[nodiscard]] bool prepares_inputs() const { return decay || !tables.empty(); }
@@ -55,7 +60,7 @@ struct NetworkConfig {
 // Where one cell's parameters begin in the packed array (kernels.hpp describes the layouts); -1: absent. They stand
 // together, from w on.
 struct CellLayout {
-    std::int64_t w = 0, u = 0, bias = -1;
+    std::int64_t w = 0, u = 0, bias = -1, gain = -1;
     std::int64_t size = 0;  // of all of them
 };
 
@@ -67,9 +72,9 @@ struct DecayLayout {
 };
 
 // Order and place of all parameters. "Canonical" is the order of PyTorch's state_dict, one array after another:
-// weight_ih, weight_hh, bias_ih, bias_hh for each layer and direction, then the embedding tables, decay's parameters,
-// the query of attention, and the head's weight and bias. In the packed array the tables, which may be larger than all
-// else and of which a batch reads little, stand at the end.
+// weight_ih, weight_hh, bias_ih, bias_hh, gain_ih, gain_hh for each layer and direction, then the embedding tables,
+// decay's parameters, the query of attention, and the head's weight and bias. In the packed array the tables, which may
+// be larger than all else and of which a batch reads little, stand at the end.
 struct ParameterLayout {
     ParameterLayout(const NetworkConfig& config, std::int64_t width);
 
@@ -82,8 +87,8 @@ struct ParameterLayout {
     std::int64_t packed_size = 0;
     std::int64_t canonical_size = 0;
 
-    // Runs of the packed array. Weight decay leaves biases alone; and decay's rates, which are no better for being
-    // small; and embeddings, of which a rare one would shrink at every step and be drawn back by few.
+    // Runs of the packed array. Weight decay leaves biases and gains alone; and decay's rates, which are no better for
+    // being small; and embeddings, of which a rare one would shrink at every step and be drawn back by few.
     struct Segment {
         std::int64_t offset, size;
         bool decays;

@@ -41,6 +41,15 @@ struct OptimizerConfig {
     double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
     double weight_decay = 0.0;  // decoupled; see ParameterLayout::Segment
     double clip_norm = 0.0;     // bound on the global norm of the gradient; 0: none
+    double average_decay = 0.0;  // of the moving average of the parameters after each step; 0: none is kept
+};
+
+// Random masks of training: inverted dropout, so that predictions take the network as it is. equations/masks.py states
+// it.
+struct DropoutConfig {
+    double rate = 0.0;            // between layers and before the head
+    double recurrent_rate = 0.0;  // of the states that U multiplies, constant over the steps of a sequence
+    std::uint64_t seed = 0;       // also of zoneout's masks
 };
 
 // What a network is to learn: one row for each sequence, or per_step one for each step.
@@ -71,8 +80,10 @@ struct TrainerConfig {
     // step; otherwise only the last steps of each sequence have a gradient, and the batch makes one step. Only for
     // networks in one direction whose head reads the last state or all states.
     std::int64_t bptt = 0;
+    DropoutConfig dropout = {};
 };
 
+struct MaskSource;
 template <class Real>
 class BatchWorker;
 template <class Real>
@@ -117,6 +128,21 @@ public:
     // Throws InvalidArgument unless moments are finite, second ones and steps at least 0.
     void set_optimizer_state(const Real* first_moment, const Real* second_moment, std::int64_t steps);
 
+    // The moving average, (canonical_size,), corrected for its beginning at 0, as Adam's moments are; before the first
+    // step the parameters. Throws InvalidArgument if none is kept.
+    void averaged_parameters(Real* canonical) const;
+    // As it is kept, uncorrected, and its number of steps; to go on from, as with optimizer_state.
+    void average_state(Real* canonical) const;
+    [[nodiscard]] std::int64_t averaged_steps() const { return averaged_steps_; }
+    // Throws InvalidArgument as well unless values are finite and steps at least 0.
+    void set_average_state(const Real* canonical, std::int64_t steps);
+
+    // Random masks are those of an epoch: of this number, which run_epoch counts up at its end. They depend on it, the
+    // seed, and the sequence's number and step, and on nothing else.
+    [[nodiscard]] std::int64_t epoch() const;
+    // Throws InvalidArgument unless it is at least 0.
+    void set_epoch(std::int64_t epoch);
+
 private:
     // The part of an order, or of all sequences, that is batch b.
     [[nodiscard]] std::span<const std::int64_t> batch_of(std::span<const std::int64_t> order, std::int64_t b) const;
@@ -132,6 +158,9 @@ private:
     [[nodiscard]] std::span<const std::int64_t> that_count(std::span<const std::int64_t> batch);
     [[nodiscard]] bool segment_counts(std::span<const std::int64_t> batch) const;
     [[nodiscard]] double sum_of_squares(const Real* values) const;
+    void check_averages() const;
+    // null: nothing is random.
+    [[nodiscard]] const MaskSource* source() const;
 
     Network<Real>& network_;
     SequencesView<Real> sequences_;
@@ -139,10 +168,12 @@ private:
     int n_jobs_;
     std::int64_t bptt_;
     OptimizerConfig optimizer_;
-    std::int64_t steps_ = 0;
+    std::int64_t steps_ = 0, averaged_steps_ = 0;
     Buffer<Real> gradients_, first_moment_, second_moment_;
+    Buffer<Real> average_;  // no memory where none is kept
     std::vector<std::int64_t> starts_, lengths_;  // copies: a change behind our back could lead outside the rows
     std::vector<std::int64_t> identity_, identity_that_counts_, batch_that_counts_;
+    std::unique_ptr<MaskSource> masks_;
     std::unique_ptr<Targets<Real>> targets_;
     std::unique_ptr<BatchWorker<Real>> worker_;
     std::unique_ptr<CarriedBatch<Real>> carried_;  // with bptt

@@ -34,7 +34,7 @@ def make_app(commands: Mapping[str, str]) -> typer.Typer:
     """Build the application from the names of the commands and one line about each."""
     app = typer.Typer(
         cls=_Commands,
-        help="Train and use gated recurrent units on tables of numbers.",
+        help="Train and use gated recurrent units on tables and sequences.",
         epilog="Example: grulearn demo",
         invoke_without_command=True,
         add_completion=False,

@@ -121,7 +121,8 @@ class LossCurveDisplay:
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         ValueError
-            If a unit is given for an estimator with several outputs.
+            If a unit is given for an estimator with several outputs, or with another loss than the squared
+            error.
         """
         from sklearn.utils.validation import check_is_fitted
 
@@ -132,6 +133,7 @@ class LossCurveDisplay:
         if unit is None:
             loss_name = _name_of_loss(estimator)
         else:
+            _require_squared_error(estimator)
             loss_name = (
                 f"Mean squared error in ({unit})²" if squared else f"Root mean squared error in {unit}"
             )
@@ -204,10 +206,36 @@ class LossCurveDisplay:
 
 
 def _name_of_loss(estimator: Any) -> str:
-    """Say in which unit the network saw the target."""
+    """Say which loss it is, and in which unit the network saw the target."""
+    loss = estimator.spec_.head.loss
+    name = _LOSS_NAMES[loss]
+    if loss not in _IN_UNITS_OF_THE_TARGET:
+        return name
     if estimator.standardize is True:
-        return "Mean squared error (standardised target)"
-    return "Mean squared error (unit of the target, squared)"
+        return f"{name} (standardised target)"
+    return f"{name} (unit of the target{', squared' if loss == 'squared_error' else ''})"
+
+
+_LOSS_NAMES = {
+    "squared_error": "Mean squared error",
+    "absolute_error": "Mean absolute error",
+    "huber": "Huber loss",
+    "pinball": "Pinball loss",
+    "poisson": "Poisson deviance, half of it",
+    "gaussian": "Negative log-likelihood",
+    "cross_entropy": "Cross-entropy",
+    "binary_cross_entropy": "Cross-entropy",
+}
+_IN_UNITS_OF_THE_TARGET = ("squared_error", "absolute_error", "huber", "pinball")
+
+
+def _require_squared_error(estimator: Any) -> None:
+    loss = estimator.spec_.head.loss
+    if loss != "squared_error":
+        raise ValueError(
+            f"unit: with a unit the curves are roots of squared errors, and this estimator's loss is "
+            f"{loss!r}; leave unit out to draw the loss as the network saw it."
+        )
 
 
 def _single_target_scale(estimator: Any) -> float:

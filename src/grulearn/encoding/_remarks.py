@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from grulearn.encoding.categories import CategoryCodes
 
 __all__ = ["remarks_on_categories", "remarks_on_numbers"]
 
+_MANY = 20  # fewer may be versions or sizes, which are categories
+_NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 _NAMED = 5
 
 
@@ -37,12 +40,17 @@ def remarks_on_numbers(
 
 
 def remarks_on_categories(categories: tuple[CategoryCodes, ...], names: Sequence[str] | None) -> list[str]:
-    """Return a sentence on each categorical feature that cannot tell samples apart."""
+    """Return a sentence on each categorical feature that cannot tell samples apart, or is none."""
     remarks = []
     for c, codes in enumerate(categories):
-        if codes.values:
-            continue
         feature = label("Categorical feature", c, names)
+        if codes.values:
+            if _are_decimals(codes):
+                remarks.append(
+                    f"{feature} holds texts that look like numbers, such as {codes.values[0]!r}, and is read "
+                    f"as {len(codes.values):,} categories; convert the column if they are numbers."
+                )
+            continue
         if codes.kind is None:
             remarks.append(f"{feature} has no value in the training part; consider dropping it.")
         else:
@@ -51,6 +59,14 @@ def remarks_on_categories(categories: tuple[CategoryCodes, ...], names: Sequence
                 "all count as unseen, and nothing is learned from them; consider dropping it."
             )
     return remarks
+
+
+def _are_decimals(codes: CategoryCodes) -> bool:
+    """Tell whether many values are all decimal numbers in letters, such as a column with decimal commas."""
+    if codes.kind != "str" or len(codes.values) < _MANY:
+        return False
+    texts = [str(value) for value in codes.values[:_MANY]]
+    return all(_NUMBER.fullmatch(text) for text in texts) and any("." in t or "," in t for t in texts)
 
 
 def _listed(columns: NDArray[np.int64], names: Sequence[str] | None) -> str:

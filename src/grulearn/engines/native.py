@@ -45,6 +45,8 @@ class NativeEngine:
             target=spec.head.target,
             categorical=spec.input.categorical,
             decay=spec.input.decay,
+            zoneout=cell.zoneout,
+            layer_norm=cell.layer_norm,
         )
 
     @property
@@ -145,6 +147,11 @@ class NativeEngine:
             checkpoint_steps=0 if options.checkpoint_steps is None else options.checkpoint_steps,
             codes=self._codes(data),
             bptt=0 if options.bptt is None else options.bptt,
+            dropout=options.dropout,
+            recurrent_dropout=options.recurrent_dropout,
+            seed=options.seed,
+            label_smoothing=options.label_smoothing,
+            average_decay=options.average_decay or 0.0,
         )
 
     # The core's objects cannot be pickled; the specification and the weights say everything.

@@ -75,6 +75,24 @@ class OptimizerOptions:
         `bptt` steps of each sequence have a gradient, and a batch makes one step. None, or a number that no
         sequence exceeds: gradients of whole sequences. For networks in one direction, with pooling "last" or
         a target for each step.
+    dropout : float, default=0.0
+        The rate of dropout between layers and before the head; at least 0 and below 1. It and the options
+        below belong to training, not to the specification: the network that predicts is the same.
+    recurrent_dropout : float, default=0.0
+        The rate of dropout of the states that U multiplies, one mask for all steps of a sequence.
+        :class:`grulearn.equations.Masks` states both.
+    seed : int, default=0
+        Of all random masks, from 0 to 2**64 - 1. A mask depends on it, the trainer's epoch, the number of the
+        sequence, the layer, the unit and the step, and on nothing else: not on batches, threads,
+        `checkpoint_steps`, `bptt` or the instruction set.
+    label_smoothing : float, default=0.0
+        The part of each label that is spread over all classes, for the losses "cross_entropy" and
+        "binary_cross_entropy"; at least 0 and below 1. :func:`grulearn.equations.loss_sum` states it. The
+        losses that training returns are those that it minimises: with smoothed labels.
+    average_decay : float or None, default=None
+        Of an exponential moving average of the parameters, taken after each step: after n steps
+        ``(1 - d) / (1 - d**n) * sum_i d**(n - i) p_i``, where d is this (Kingma & Ba 2015, section 7.2).
+        At least 0 and below 1; None or 0 keeps no average.
     """
 
     batch_size: int
@@ -83,6 +101,11 @@ class OptimizerOptions:
     clip_norm: float | None = None
     checkpoint_steps: int | None = None
     bptt: int | None = None
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    seed: int = 0
+    label_smoothing: float = 0.0
+    average_decay: float | None = None
 
 
 class Trainer(Protocol):
@@ -126,6 +149,16 @@ class Trainer(Protocol):
         The mean loss of the epoch is ``losses @ batch_weights / batch_weights.sum()``.
         """
 
+    @property
+    def epoch(self) -> int:
+        """The number of the epoch, from 0 on, that random masks belong to.
+
+        `run_epoch` counts it up when it is done; it can be set, to go on where another trainer ended.
+        """
+
+    @epoch.setter
+    def epoch(self, value: int) -> None: ...
+
     def accumulate(self, batch: NDArray[np.int64]) -> tuple[float, float]:
         """Add the gradient of the weighted sum of the loss over `batch`.
 
@@ -158,12 +191,35 @@ class Trainer(Protocol):
     def set_optimizer_state(self, first_moment: FloatArray, second_moment: FloatArray, n_steps: int) -> None:
         """Go on from what `optimizer_state` returned, here or of another trainer of such a network.
 
-        With the same parameters and data, the training has the bits of one that never stopped.
+        With the same parameters, data and `epoch`, the training has the bits of one that never stopped.
 
         Raises
         ------
         ValueError
             If a moment has another shape or is not finite, a second one is negative, or `n_steps` is.
+        """
+
+    def averaged_parameters(self) -> FloatArray:
+        """Return the moving average of the parameters, shape (n_parameters,), in the canonical order.
+
+        Before the first step, the parameters.
+
+        Raises
+        ------
+        ValueError
+            Without `average_decay`.
+        """
+
+    def average_state(self) -> tuple[FloatArray, int]:
+        """Return the average as it is kept, before its correction, and its number of steps: copies."""
+
+    def set_average_state(self, average: FloatArray, n_steps: int) -> None:
+        """Go on from what `average_state` returned, here or of another trainer of such a network.
+
+        Raises
+        ------
+        ValueError
+            If the average has another shape or is not finite, `n_steps` is negative, or none is kept.
         """
 
 

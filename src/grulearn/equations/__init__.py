@@ -18,6 +18,9 @@ the article this project began with, which has no biases). The two ways of mixin
 candidate are one network: ``sigmoid(-a) = 1 - sigmoid(a)``, so :func:`swap_mixing` turns the weights of
 either into the other's by changing signs. PyTorch's is used wherever nothing else is said.
 
+With layer normalisation each product with W and U is normalised before its bias is added; see
+:func:`normalise`.
+
 Sizes: N sequences, T steps, F features, H hidden units, L layers, D directions. Arrays hold one sequence
 a row, so that ``W x`` of the formulas reads ``x @ W.T`` below. ``W`` stacks W_r, W_z, W_n, in this order,
 and so do ``U``, ``b`` and ``c``. A gradient is called ``d`` and the name: ``dh`` is the derivative of the
@@ -35,15 +38,20 @@ from __future__ import annotations
 from .cell import CellWeights, Gates, gru_step, gru_step_backward, sigmoid, swap_mixing
 from .inputs import decay_factor, network_inputs, network_inputs_backward
 from .losses import SMALLEST_SCALE, apply_link, loss_gradient, loss_sum, loss_terms, quantile_anchor, softplus
+from .masks import Masks, dropout_factors
+from .norm import NORM_EPSILON, normalise
 from .pooling import pool_states, pool_states_backward
 from .sequence import gru_sequence, gru_sequence_backward
 
 __all__ = [
+    "NORM_EPSILON",
     "SMALLEST_SCALE",
     "CellWeights",
     "Gates",
+    "Masks",
     "apply_link",
     "decay_factor",
+    "dropout_factors",
     "gru_sequence",
     "gru_sequence_backward",
     "gru_step",
@@ -53,6 +61,7 @@ __all__ = [
     "loss_terms",
     "network_inputs",
     "network_inputs_backward",
+    "normalise",
     "pool_states",
     "pool_states_backward",
     "quantile_anchor",

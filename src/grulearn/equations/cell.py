@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from .arrays import Array, namespace
+from .norm import gate_product, gate_product_backward
 
 __all__ = ["CellWeights", "Gates", "Mixing", "gru_step", "gru_step_backward", "sigmoid", "swap_mixing"]
 
@@ -22,6 +23,8 @@ class CellWeights(NamedTuple):
     U: Array  #: recurrent weights, shape (3H, H)
     b: Array | None = None  #: input biases, shape (3H,)
     c: Array | None = None  #: recurrent biases, shape (3H,)
+    g: Array | None = None  #: gains of the products with W, shape (3H,); with layer normalisation
+    k: Array | None = None  #: gains of the products with U, shape (3H,); with layer normalisation
 
 
 class Gates(NamedTuple):
@@ -50,7 +53,14 @@ def sigmoid(a: Array) -> Array:
 
 
 def gru_step(
-    x: Array, h: Array, weights: CellWeights, *, reset_after: bool = True, mixing: Mixing = "pytorch"
+    x: Array,
+    h: Array,
+    weights: CellWeights,
+    *,
+    reset_after: bool = True,
+    mixing: Mixing = "pytorch",
+    recurrent: Array | None = None,
+    zoneout: Array | float | None = None,
 ) -> tuple[Array, Gates]:
     """Do one step of one layer in one direction.
 
@@ -65,6 +75,10 @@ def gru_step(
         The reset form.
     mixing : {"pytorch", "article"}, default="pytorch"
         Which of the two states the update gate keeps.
+    recurrent : array, shape (N, H), optional
+        Factors of the states in the products with U: recurrent dropout, see :class:`Masks`.
+    zoneout : float or array, shape (N, H), optional
+        The part of each state that stays as it was.
 
     Returns
     -------
@@ -90,17 +104,22 @@ def gru_step(
     array([[0.5, 0.5]])
     """
     tanh = namespace(x).tanh
-    (W_r, W_z, W_n), (U_r, U_z, U_n), (b_r, b_z, b_n), (c_r, c_z, c_n) = map(_by_gate, weights)
+    by_gate = map(_by_gate, weights)
+    (W_r, W_z, W_n), (U_r, U_z, U_n), b, c, (g_r, g_z, g_n), (k_r, k_z, k_n) = by_gate
+    b_r, b_z, b_n, c_r, c_z, c_n = (0.0 if bias is None else bias for bias in (*b, *c))
 
-    r = sigmoid(x @ W_r.T + b_r + h @ U_r.T + c_r)
-    z = sigmoid(x @ W_z.T + b_z + h @ U_z.T + c_z)
+    s = h if recurrent is None else recurrent * h
+    r = sigmoid(gate_product(x, W_r, g_r) + b_r + gate_product(s, U_r, k_r) + c_r)
+    z = sigmoid(gate_product(x, W_z, g_z) + b_z + gate_product(s, U_z, k_z) + c_z)
     if reset_after:
-        q = h @ U_n.T + c_n
-        n = tanh(x @ W_n.T + b_n + r * q)
+        q = gate_product(s, U_n, k_n) + c_n
+        n = tanh(gate_product(x, W_n, g_n) + b_n + r * q)
     else:
-        q = r * h
-        n = tanh(x @ W_n.T + b_n + q @ U_n.T + c_n)
+        q = r * s
+        n = tanh(gate_product(x, W_n, g_n) + b_n + gate_product(q, U_n, k_n) + c_n)
     h_next = (1.0 - z) * n + z * h if _keeps_by_z(mixing) else (1.0 - z) * h + z * n
+    if zoneout is not None:
+        h_next = zoneout * h + (1.0 - zoneout) * h_next
 
     return h_next, Gates(r, z, n, q)
 
@@ -114,6 +133,8 @@ def gru_step_backward(
     *,
     reset_after: bool = True,
     mixing: Mixing = "pytorch",
+    recurrent: Array | None = None,
+    zoneout: Array | float | None = None,
 ) -> tuple[Array, Array, CellWeights]:
     """Take the gradient back through one step: the chain rule, applied to `gru_step` from its last line up.
 
@@ -121,7 +142,7 @@ def gru_step_backward(
     ----------
     dh_next : array, shape (N, H)
         The gradient by the states after the step.
-    x, h, weights, reset_after, mixing
+    x, h, weights, reset_after, mixing, recurrent, zoneout
         What `gru_step` was given.
     gates : Gates
         What it returned.
@@ -131,41 +152,52 @@ def gru_step_backward(
     dx : array, shape (N, F)
     dh : array, shape (N, H)
     d_weights : CellWeights
-        The gradients by W, U, b and c; None for a bias that is not there.
+        The gradients by W, U, b, c, g and k; None for what is not there.
     """
-    xp = namespace(x)
-    W, U, b, c = weights
-    U_r, U_z, U_n = _by_gate(U)
+    (W_r, W_z, W_n), (U_r, U_z, U_n), _, _, (g_r, g_z, g_n), (k_r, k_z, k_n) = map(_by_gate, weights)
     r, z, n, q = gates
+    s = h if recurrent is None else recurrent * h
 
+    stays: Any = 0.0
+    if zoneout is not None:
+        stays, dh_next = zoneout * dh_next, (1.0 - zoneout) * dh_next
     if _keeps_by_z(mixing):
         dn, dz, dh = dh_next * (1.0 - z), dh_next * (h - n), dh_next * z
     else:
         dn, dz, dh = dh_next * z, dh_next * (n - h), dh_next * (1.0 - z)
     da_n = dn * (1.0 - n * n)
     if reset_after:
-        dq = da_n * r
+        dc_n = da_n * r
         dr = da_n * q
-        dh = dh + dq @ U_n
-        dU_n = dq.T @ h
-        dc_n = dq.sum(0)
+        ds, dU_n, dk_n = gate_product_backward(dc_n, s, U_n, k_n)
     else:
-        dq = da_n @ U_n
-        dr = dq * h
-        dh = dh + dq * r
-        dU_n = da_n.T @ q
-        dc_n = da_n.sum(0)
+        dc_n = da_n
+        dq, dU_n, dk_n = gate_product_backward(da_n, q, U_n, k_n)
+        dr = dq * s
+        ds = dq * r
     da_r = dr * r * (1.0 - r)
     da_z = dz * z * (1.0 - z)
-    dh = dh + da_r @ U_r + da_z @ U_z
+    ds_r, dU_r, dk_r = gate_product_backward(da_r, s, U_r, k_r)
+    ds_z, dU_z, dk_z = gate_product_backward(da_z, s, U_z, k_z)
+    ds = ds + ds_r + ds_z
+    dh = dh + stays + (ds if recurrent is None else recurrent * ds)
 
-    da = xp.concatenate((da_r, da_z, da_n), 1)
-    dx = da @ W
-    dW = da.T @ x
-    dU = xp.concatenate((da_r.T @ h, da_z.T @ h, dU_n), 0)
-    db = None if b is None else da.sum(0)
-    dc = None if c is None else xp.concatenate((da_r.sum(0), da_z.sum(0), dc_n), 0)
-    return dx, dh, CellWeights(dW, dU, db, dc)
+    dx_r, dW_r, dg_r = gate_product_backward(da_r, x, W_r, g_r)
+    dx_z, dW_z, dg_z = gate_product_backward(da_z, x, W_z, g_z)
+    dx_n, dW_n, dg_n = gate_product_backward(da_n, x, W_n, g_n)
+    stacked = [
+        (dW_r, dW_z, dW_n),
+        (dU_r, dU_z, dU_n),
+        (da_r.sum(0), da_z.sum(0), da_n.sum(0)),
+        (da_r.sum(0), da_z.sum(0), dc_n.sum(0)),
+        (dg_r, dg_z, dg_n),
+        (dk_r, dk_z, dk_n),
+    ]
+    xp = namespace(x)
+    d_weights = (
+        None if w is None else xp.concatenate(by_gate, 0) for w, by_gate in zip(weights, stacked, strict=True)
+    )
+    return dx_r + dx_z + dx_n, dh, CellWeights(*d_weights)
 
 
 def swap_mixing(weights: Mapping[str, Array]) -> dict[str, Array]:
@@ -198,9 +230,9 @@ def swap_mixing(weights: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _by_gate(stacked: Array | None) -> tuple[Any, Any, Any]:
-    """Cut weights or biases into those of r, z and n; biases that are not there count as zero."""
+    """Cut weights, biases or gains into those of r, z and n; None for what is not there."""
     if stacked is None:
-        return 0.0, 0.0, 0.0
+        return None, None, None
     H = stacked.shape[0] // 3
     return stacked[:H], stacked[H : 2 * H], stacked[2 * H :]
 

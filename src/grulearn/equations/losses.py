@@ -24,6 +24,9 @@ loss                   outputs a of a target   adds
 with ``softplus(x) = log(1 + exp x)``. The mean is taken over these summands with the weights of their
 sequences and steps; for `pinball` every quantile is a summand of its own.
 
+Label smoothing [1]_ by s spreads that part of each label evenly: for `cross_entropy` with C classes every
+class wants s / C and class y 1 - s more; for `binary_cross_entropy` y becomes ``(1 - s) y + s / 2``.
+
 The outputs of `pinball` cannot cross: with the levels rising and m the one nearest to 1/2 (the lower of two),
 
     q_m = a_m,    q_k = q_(k-1) + softplus(a_k) above,    q_k = q_(k+1) - softplus(a_k) below.
@@ -35,6 +38,11 @@ of `cross_entropy` are those of its only target).
 Half the deviance of `poisson` differs from ``torch.nn.PoissonNLLLoss(log_input=True)`` by what does not
 depend on the outputs, and is 0 where they are exact. The bound of `gaussian`'s scale is that of the variance
 in ``torch.nn.GaussianNLLLoss``; it is in the units of the targets that the network is trained on.
+
+References
+----------
+.. [1] C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna (2016), "Rethinking the Inception architecture
+   for computer vision", CVPR, section 7. https://arxiv.org/abs/1512.00567
 """
 
 from __future__ import annotations
@@ -133,6 +141,7 @@ def loss_sum(
     weights: Array | None = None,
     delta: float = 1.0,
     quantiles: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
 ) -> tuple[Array, Array]:
     """Return the weighted sum of a loss, and the sum of the weights; their quotient is the mean loss.
 
@@ -149,6 +158,8 @@ def loss_sum(
         Where "huber" becomes linear.
     quantiles : sequence of float, optional
         The rising levels, for "pinball".
+    label_smoothing : float, default=0.0
+        At least 0 and below 1, for "cross_entropy" and "binary_cross_entropy".
 
     Returns
     -------
@@ -167,7 +178,15 @@ def loss_sum(
     >>> float(total), float(weight)
     (4.0, 1.0)
     """
-    terms, weights = loss_terms(outputs, targets, loss, weights=weights, delta=delta, quantiles=quantiles)
+    terms, weights = loss_terms(
+        outputs,
+        targets,
+        loss,
+        weights=weights,
+        delta=delta,
+        quantiles=quantiles,
+        label_smoothing=label_smoothing,
+    )
     return terms.sum(), weights.sum()
 
 
@@ -179,12 +198,13 @@ def loss_terms(
     weights: Array | None = None,
     delta: float = 1.0,
     quantiles: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
 ) -> tuple[Array, Array]:
     """Return what each target adds to the two sums of `loss_sum`.
 
     Parameters
     ----------
-    outputs, targets, loss, weights, delta, quantiles
+    outputs, targets, loss, weights, delta, quantiles, label_smoothing
         As for `loss_sum`.
 
     Returns
@@ -200,7 +220,7 @@ def loss_terms(
     array([[4.],
            [0.]])
     """
-    weights, terms, _ = _weighted_terms(outputs, targets, loss, weights, delta, quantiles)
+    weights, terms, _ = _weighted_terms(outputs, targets, loss, weights, delta, quantiles, label_smoothing)
     per_target = 1 if quantiles is None else len(quantiles)
     return weights * terms, weights * per_target
 
@@ -213,6 +233,7 @@ def loss_gradient(
     weights: Array | None = None,
     delta: float = 1.0,
     quantiles: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
 ) -> Array:
     """Return the derivative of `loss_sum`'s first result by the outputs, shape (n, O).
 
@@ -220,7 +241,7 @@ def loss_gradient(
 
     Parameters
     ----------
-    outputs, targets, loss, weights, delta, quantiles
+    outputs, targets, loss, weights, delta, quantiles, label_smoothing
         As for `loss_sum`.
 
     Examples
@@ -231,7 +252,7 @@ def loss_gradient(
     array([[-4.],
            [ 0.]])
     """
-    weights, _, slopes = _weighted_terms(outputs, targets, loss, weights, delta, quantiles)
+    weights, _, slopes = _weighted_terms(outputs, targets, loss, weights, delta, quantiles, label_smoothing)
     return (weights[:, :, None] * slopes).reshape(outputs.shape)
 
 
@@ -242,6 +263,7 @@ def _weighted_terms(
     weights: Array | None,
     delta: float,
     quantiles: Sequence[float] | None,
+    label_smoothing: float,
 ) -> tuple[Array, Array, Array]:
     """Return weights (n, K), summands (n, K) and derivatives (n, K, outputs of a target)."""
     _check_loss(loss)
@@ -253,7 +275,7 @@ def _weighted_terms(
     ones = xp.ones_like(outputs[:, 0]) if weights is None else weights
     counting = xp.where(known, ones[:, None], xp.zeros_like(ones[:, None]))
     a = outputs.reshape(len(outputs), y.shape[1], -1) if len(outputs) else outputs[:, None, :]
-    terms, slopes = _LOSSES[loss](a, y, delta, quantiles)
+    terms, slopes = _LOSSES[loss](a, y, delta, quantiles, label_smoothing)
     return counting, terms, slopes
 
 
@@ -294,7 +316,7 @@ def _gaussian(a: Array, y: Array, *_: Any) -> Terms:
     return terms, xp.stack((d_mean, d_scale * sigmoid(a[:, :, 1])), 2)
 
 
-def _pinball(a: Array, y: Array, delta: float, quantiles: Sequence[float]) -> Terms:
+def _pinball(a: Array, y: Array, delta: float, quantiles: Sequence[float], *_: Any) -> Terms:
     xp = namespace(a)
     q = _quantiles(a, quantiles)
     terms, zero, dq = xp.zeros_like(y), xp.zeros_like(q[:, :, 0]), []
@@ -312,16 +334,18 @@ def _pinball(a: Array, y: Array, delta: float, quantiles: Sequence[float]) -> Te
     return terms, xp.stack(slopes, 2)
 
 
-def _cross_entropy(a: Array, y: Array, *_: Any) -> Terms:
+def _cross_entropy(a: Array, y: Array, delta: float, quantiles: None, smoothing: float) -> Terms:
     xp = namespace(a)
     log_p = _log_softmax(a)
     is_y = xp.arange(a.shape[2], **beside(a)) == y[:, :, None]
     wanted = xp.where(is_y, xp.ones_like(a), xp.zeros_like(a))  # one-hot, (n, 1, O)
+    wanted = (1.0 - smoothing) * wanted + smoothing / a.shape[2]
     return -(wanted * log_p).sum(2), xp.exp(log_p) - wanted
 
 
-def _binary_cross_entropy(a: Array, y: Array, *_: Any) -> Terms:
+def _binary_cross_entropy(a: Array, y: Array, delta: float, quantiles: None, smoothing: float) -> Terms:
     logit = a[:, :, 0]
+    y = (1.0 - smoothing) * y + smoothing / 2.0
     return softplus(logit) - y * logit, (sigmoid(logit) - y)[:, :, None]
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .arrays import Array, active_steps, namespace, zeros
 from .cell import CellWeights, Gates, Mixing, gru_step, gru_step_backward
+from .masks import Masks
 
 __all__ = ["gru_sequence", "gru_sequence_backward"]
 
@@ -18,6 +19,7 @@ def gru_sequence(
     h0: Array | None = None,
     lengths: Array | None = None,
     hidden_scale: Array | None = None,
+    masks: Masks | None = None,
     reset_after: bool = True,
     mixing: Mixing = "pytorch",
 ) -> tuple[Array, Array]:
@@ -37,6 +39,8 @@ def gru_sequence(
     hidden_scale : array, shape (N, T, H), optional
         Factors of the states that enter the steps of layer 0: GRU-D's decay, see :func:`network_inputs`.
         Only for networks in one direction.
+    masks : Masks, optional
+        Dropout between the layers, recurrent dropout and zoneout.
     reset_after, mixing
         As in `gru_step`.
 
@@ -59,7 +63,7 @@ def gru_sequence(
     (array([0.5 , 0.25, 0.  , 0.  ]), array([[0.25, 0.25]]))
     """
     xp = namespace(x)
-    layers = _run_layers(x, weights, h0, lengths, hidden_scale, reset_after, mixing)
+    layers = _run_layers(x, weights, h0, lengths, hidden_scale, masks or Masks(), reset_after, mixing)
     outputs = xp.concatenate([run.states for run in layers[-1]], 2)
     h_n = xp.stack([run.h_n for layer in layers for run in layer])
     return outputs, h_n
@@ -74,6 +78,7 @@ def gru_sequence_backward(
     h0: Array | None = None,
     lengths: Array | None = None,
     hidden_scale: Array | None = None,
+    masks: Masks | None = None,
     reset_after: bool = True,
     mixing: Mixing = "pytorch",
 ) -> tuple[dict[str, Array], Array, Array]:
@@ -83,7 +88,7 @@ def gru_sequence_backward(
 
     Parameters
     ----------
-    x, weights, h0, lengths, hidden_scale, reset_after, mixing
+    x, weights, h0, lengths, hidden_scale, masks, reset_after, mixing
         What `gru_sequence` was given.
     d_outputs : array, shape (N, T, D*H), optional
         The gradient by the outputs; zeros if not given. What stands beyond a sequence's length has no
@@ -111,7 +116,7 @@ def gru_sequence_backward(
     array([[[0.0625, 0.0625]]])
     """
     xp = namespace(x)
-    layers = _run_layers(x, weights, h0, lengths, hidden_scale, reset_after, mixing)
+    layers = _run_layers(x, weights, h0, lengths, hidden_scale, masks or Masks(), reset_after, mixing)
     states = [run.h_n for layer in layers for run in layer]
     dh = [xp.zeros_like(h) for h in states] if d_h_n is None else list(d_h_n)
     if d_outputs is None:
@@ -126,11 +131,32 @@ def gru_sequence_backward(
             dx, dh[i], d_scale, d_cell = _run_backward(run, d_states, dh[i], reset_after, mixing)
             d_inputs = d_inputs + dx
             d_weights.update(zip(run.names, d_cell, strict=True))
-            if run.scale is not None:
+            if run.hooks.scale is not None:
                 d_weights["hidden_scale"] = d_scale
+        if layer and masks is not None and masks.layers is not None:
+            d_inputs = d_inputs * masks.layers[layer - 1]
         d_outputs = d_inputs
     names = [*weights, "hidden_scale"]
     return {name: d_weights[name] for name in names if name in d_weights}, d_outputs, xp.stack(dh)
+
+
+# Of the weights, in the order of CellWeights.
+_KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "gain_ih", "gain_hh")
+
+
+class _Hooks(NamedTuple):
+    """What is done with the states of one direction of one layer, beside the step itself."""
+
+    scale: Array | None  # (N, T, H): factors of the states before each step
+    recurrent: Array | None  # (N, H): factors of the states that U multiplies
+    zoneout: Array | float | None  # (N, T, H), or for all: the part of the states that stays
+
+    def of_step(self, t: int) -> dict[str, Any]:
+        """Return the options of :func:`gru_step` at a step."""
+        zoneout = (
+            self.zoneout if self.zoneout is None or isinstance(self.zoneout, float) else self.zoneout[:, t]
+        )
+        return {"recurrent": self.recurrent, "zoneout": zoneout}
 
 
 class _Run(NamedTuple):
@@ -140,7 +166,7 @@ class _Run(NamedTuple):
     cell: CellWeights
     inputs: Array  # (N, T, F), or (N, T, D*H) above the first layer
     active: Array  # (N, T): whether the sequence has this step
-    scale: Array | None  # (N, T, H): factors of the states before each step
+    hooks: _Hooks
     steps: list[tuple[int, Array, Gates]]  # as they ran: which step, the states before it, its gates
     states: Array  # (N, T, H): the states after each step; zeros where the sequence has no such step
     h_n: Array  # (N, H)
@@ -152,6 +178,7 @@ def _run_layers(
     h0: Array | None,
     lengths: Array | None,
     hidden_scale: Array | None,
+    masks: Masks,
     reset_after: bool,
     mixing: Mixing,
 ) -> list[list[_Run]]:
@@ -170,14 +197,23 @@ def _run_layers(
         runs: list[_Run] = []
         for direction, suffix in enumerate(suffixes):
             place = f"l{len(layers)}{suffix}"
-            names = tuple(f"{kind}_{place}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-            W, U, b, c = names
-            cell = CellWeights(weights[W], weights[U], weights.get(b), weights.get(c))
-            h = None if h0 is None else h0[len(layers) * len(suffixes) + direction]
-            scale = None if layers else hidden_scale
-            runs.append(_run(names, cell, inputs, active, scale, h, bool(suffix), reset_after, mixing))
+            names = tuple(f"{kind}_{place}" for kind in _KINDS)
+            W, U, *others = names
+            cell = CellWeights(weights[W], weights[U], *(weights.get(name) for name in others))
+            i = len(layers) * len(suffixes) + direction
+            h = None if h0 is None else h0[i]
+            hooks = _Hooks(
+                None if layers else hidden_scale,
+                None if masks.recurrent is None else masks.recurrent[i],
+                masks.zoneout
+                if masks.zoneout is None or isinstance(masks.zoneout, float)
+                else masks.zoneout[i],
+            )
+            runs.append(_run(names, cell, inputs, active, hooks, h, bool(suffix), reset_after, mixing))
         layers.append(runs)
         inputs = xp.concatenate([run.states for run in runs], 2)
+        if masks.layers is not None and len(layers) <= len(masks.layers):
+            inputs = inputs * masks.layers[len(layers) - 1]
     if not layers:
         raise ValueError("weights: weight_ih_l0 is missing; expected the names of torch.nn.GRU")
     return layers
@@ -188,7 +224,7 @@ def _run(
     cell: CellWeights,
     inputs: Array,
     active: Array,
-    scale: Array | None,
+    hooks: _Hooks,
     h: Array | None,
     reverse: bool,
     reset_after: bool,
@@ -202,14 +238,15 @@ def _run(
     steps = []
     for t in reversed(range(T)) if reverse else range(T):
         has_step = active[:, t, None]
-        entering = h if scale is None else scale[:, t] * h
-        h_next, gates = gru_step(inputs[:, t], entering, cell, reset_after=reset_after, mixing=mixing)
+        entering = h if hooks.scale is None else hooks.scale[:, t] * h
+        options = {"reset_after": reset_after, "mixing": mixing, **hooks.of_step(t)}
+        h_next, gates = gru_step(inputs[:, t], entering, cell, **options)
         steps.append((t, h, gates))
         # Read in reverse, a sequence keeps its h0 until its last step comes up.
         h = xp.where(has_step, h_next, h)
         states[t] = xp.where(has_step, h_next, states[t])
     stacked = xp.stack(states, 1) if states else zeros(inputs, (N, T, H))
-    return _Run(names, cell, inputs, active, scale, steps, stacked, h)
+    return _Run(names, cell, inputs, active, hooks, steps, stacked, h)
 
 
 def _run_backward(
@@ -217,7 +254,7 @@ def _run_backward(
 ) -> tuple[Array, Array, Array | None, CellWeights]:
     """Return the gradients by the inputs, the states at the beginning, their factors and the weights."""
     xp = namespace(dh)
-    d_scale: Array = None if run.scale is None else xp.zeros_like(run.scale)
+    d_scale: Array = None if run.hooks.scale is None else xp.zeros_like(run.hooks.scale)
     d_inputs = [xp.zeros_like(run.inputs[:, t]) for t in range(run.inputs.shape[1])]
     d_cell = CellWeights(*(None if w is None else xp.zeros_like(w) for w in run.cell))
     for t, h, gates in reversed(run.steps):
@@ -225,13 +262,14 @@ def _run_backward(
         # Where there is no step the state went by it, and so does its gradient.
         passing = xp.where(has_step, xp.zeros_like(dh), dh)
         dh_next = xp.where(has_step, dh + d_states[:, t], xp.zeros_like(dh))
-        entering = h if run.scale is None else run.scale[:, t] * h
+        entering = h if run.hooks.scale is None else run.hooks.scale[:, t] * h
+        options = {"reset_after": reset_after, "mixing": mixing, **run.hooks.of_step(t)}
         d_inputs[t], dh, d_step = gru_step_backward(
-            dh_next, run.inputs[:, t], entering, gates, run.cell, reset_after=reset_after, mixing=mixing
+            dh_next, run.inputs[:, t], entering, gates, run.cell, **options
         )
-        if run.scale is not None:
+        if run.hooks.scale is not None:
             d_scale[:, t] = dh * h
-            dh = dh * run.scale[:, t]
+            dh = dh * run.hooks.scale[:, t]
         dh = dh + passing
         d_cell = CellWeights(*(None if d is None else d + g for d, g in zip(d_cell, d_step, strict=True)))
     return xp.stack(d_inputs, 1) if d_inputs else xp.zeros_like(run.inputs), dh, d_scale, d_cell

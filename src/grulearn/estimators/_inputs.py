@@ -162,7 +162,14 @@ def _take(
 ) -> Inputs:
     """Check the features of sequences that are read already; for `places` see `_recast`."""
     found = data.n_features + data.n_categorical
-    _check_feature_names(estimator, X if is_frame(X) else _named_columns(data), reset=reset)
+    try:
+        _check_feature_names(estimator, X if is_frame(X) else _named_columns(data), reset=reset)
+    except ValueError as error:
+        if not isinstance(X, Sequences):
+            raise
+        raise ValueError(
+            f"{str(error).rstrip()}\nPass feature_cols=list(model.feature_names_in_) to Sequences.from_frame."
+        ) from error
     if reset:
         estimator.n_features_in_ = found
     elif found != estimator.n_features_in_:

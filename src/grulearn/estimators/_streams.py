@@ -64,6 +64,6 @@ def _check_number(n_streams: Any) -> int:
         number = None
     if number is None:
         raise TypeError(f"n_streams must be an integer, got {n_streams!r}")
-    if number < 1:
-        raise ValueError(f"n_streams must be at least 1, got {number}")
+    if not 1 <= number < 2**31:  # beyond, a state alone takes gigabytes
+        raise ValueError(f"n_streams must be at least 1 and below 2**31, got {number}")
     return number

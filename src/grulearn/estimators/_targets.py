@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, column_or_1d
 
 from grulearn.estimators._places import explain_text, first_infinite, refuse_non_finite
+from grulearn.estimators._warnings import warn
 from grulearn.sequences import Sequences, as_sequences, is_frame, listed
 
 __all__ = [
@@ -164,6 +165,12 @@ def read_targets(estimator: Any, y: Any, X_shape: tuple[int | None, ...]) -> tup
     refuse_non_finite(values, "y", name, None)
     if values.ndim == 2 and values.shape[1] == 1:
         values = column_or_1d(values, warn=True)
+    # Few steps are as many as the targets by chance.
+    if values.ndim == 2 and len(X_shape) == 3 and 4 < values.shape[1] == X_shape[1]:
+        warn(
+            f"y has {values.shape[1]} columns, as many as X has steps, and is read as {values.shape[1]} "
+            'targets of each sequence. For a target of each step set target="sequence".'
+        )
     return Targets(values.reshape(len(values), -1)), values.ndim == 1
 
 

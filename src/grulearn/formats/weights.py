@@ -9,6 +9,7 @@ the gates stacked as r, z, n:
 ``weight_hh_l{l}{d}``       (3H, H): U
 ``bias_ih_l{l}{d}``         (3H,): b; absent with ``bias=False``
 ``bias_hh_l{l}{d}``         (3H,): c; absent with ``bias=False``
+``gain_ih_l{l}{d}``         (3H,): g, and ``gain_hh_l{l}{d}`` (3H,): k; with ``layer_norm=True``
 ``input.embedding_{c}``     (n_codes, size): a vector for each code of categorical feature c
 ``decay.input_weight``      (F,), and ``decay.input_bias`` (F,): how fast a value that was not
                             observed again fades; only in an input with decay, as the next
@@ -83,6 +84,8 @@ def cell_parameter_shapes(n_features: int, cell: CellSpec) -> dict[str, tuple[in
             if cell.bias:
                 shapes[f"bias_ih_{place}"] = (rows,)
                 shapes[f"bias_hh_{place}"] = (rows,)
+            if cell.layer_norm:
+                shapes[f"gain_ih_{place}"] = shapes[f"gain_hh_{place}"] = (rows,)
     return shapes
 
 

@@ -14,6 +14,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from grulearn.inspection.exchange import Align, Steps
 from grulearn.inspection.forms import Given, read
+from grulearn.sequences import Sequences
 
 __all__ = ["permutation_importance"]
 
@@ -71,7 +72,7 @@ def permutation_importance(
         With ``by="step"``: how many neighbouring steps are exchanged together. Neighbours resemble each
         other, and what one step says the next may say too, so that neither seems to matter alone.
     tokens : {"char", "word", "item"}, default=None
-        How to read texts, if `X` is a list of them.
+        How to read texts, if `X` is a list of them; None means as the estimator does.
     random_state : int, RandomState instance or None, default=None
         Determines the permutations.
     n_jobs : int or None, default=None
@@ -127,6 +128,8 @@ def permutation_importance(
     """
     _check(by=(by, ("feature", "step")), align=(align, ("start", "end")))
     _check_counts(n_repeats=n_repeats, width=width)
+    if tokens is None and not isinstance(X, Sequences):
+        tokens = getattr(estimator, "tokens", None)
     given = read(X, tokens)
     if len(given.lengths) < 2:
         raise ValueError(f"X has {len(given.lengths)} sample(s); expected at least 2 to exchange values")
